@@ -1,0 +1,1 @@
+//! document: see ARCHITECTURE.md.

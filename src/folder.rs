@@ -1,0 +1,1 @@
+//! folder: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! gostd: see ARCHITECTURE.md.

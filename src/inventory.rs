@@ -1,0 +1,1 @@
+//! inventory: see ARCHITECTURE.md.

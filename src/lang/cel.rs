@@ -1,0 +1,1 @@
+//! cel: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! cel_k8s: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! jmespath: see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! kyverno: see ARCHITECTURE.md.

@@ -1,0 +1,2 @@
+//! Patrol.
+fn main() {}
