@@ -1,1 +1,9 @@
-//! limits: see ARCHITECTURE.md.
+//! Every bound of the engine, with its reason. A bound is counted and reported where it bites, never silent.
+//!
+//! Operators' own settings are in `config`; what stands here protects Patrol from its input.
+
+/// The largest object that is read, in bytes: eight times what etcd accepts by default, and far below what a tape can address.
+pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+
+/// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
+pub const DOCUMENT_DEPTH_MAX: usize = 120;
