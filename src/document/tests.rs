@@ -61,14 +61,54 @@ fn reads_are_noted_by_part_and_only_when_looked_at() {
         look(pod.tracked(&reads));
         reads.parts()
     };
-    assert_eq!(reads_of(&|root| { let _ = root.path(&["metadata", "name"]; }), Parts::NONE);
-    assert_eq!(reads_of(&|root| { let _ = root.path(&["metadata", "labels", "x"]; }), Parts::of(Part::Labels));
-    assert_eq!(reads_of(&|root| { let _ = root.path(&["spec", "containers"]; }), Parts::of(Part::Spec));
-    assert_eq!(reads_of(&|root| { let _ = root.get("data"; }), Parts::of(Part::Rest));
-    assert_eq!(reads_of(&|root| { let _ = root.path(&["metadata", "finalizers"]; }), Parts::of(Part::Metadata));
-    assert_eq!(reads_of(&|root| { let _ = root.get("metadata").unwrap().to_json(; }), Parts::METADATA);
-    assert_eq!(reads_of(&|root| { let _ = root.to_json(; }), Parts::ALL);
-    assert_eq!(reads_of(&|root| { let _ = Value::from(root).get("status"); }), Parts::of(Part::Status));
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.path(&["metadata", "name"]);
+        }),
+        Parts::NONE
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.path(&["metadata", "labels", "x"]);
+        }),
+        Parts::of(Part::Labels)
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.path(&["spec", "containers"]);
+        }),
+        Parts::of(Part::Spec)
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.get("data");
+        }),
+        Parts::of(Part::Rest)
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.path(&["metadata", "finalizers"]);
+        }),
+        Parts::of(Part::Metadata)
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.get("metadata").unwrap().to_json();
+        }),
+        Parts::METADATA
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = root.to_json();
+        }),
+        Parts::ALL
+    );
+    assert_eq!(
+        reads_of(&|root| {
+            let _ = Value::from(root).get("status");
+        }),
+        Parts::of(Part::Status)
+    );
 }
 
 #[test]
