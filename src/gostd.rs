@@ -6,6 +6,7 @@
 
 pub mod duration;
 pub mod quantity;
+pub mod regexp;
 pub mod strconv;
 pub mod wildcard;
 
