@@ -5,6 +5,8 @@
 //! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
 
 pub mod duration;
+pub mod quantity;
+pub mod regexp;
 pub mod strconv;
 pub mod wildcard;
 
