@@ -22,7 +22,6 @@ pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
 
 /// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
 pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
-//! limits: see ARCHITECTURE.md.
 
 /// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
 /// arithmetic on hostile input cheap.

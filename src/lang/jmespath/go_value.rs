@@ -20,7 +20,8 @@ pub fn is_false(value: &Value<'_>) -> bool {
 
 /// Whether two values are equal as Go's `reflect.DeepEqual` sees them: an integer never equals a float.
 pub fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
-    equal_within(left, right, &mut u64::MAX).unwrap_or(false)
+    let mut steps = u64::MAX;
+    equal_within(left, right, &mut steps).unwrap_or(false)
 }
 
 /// As [`equal`], counting steps.
