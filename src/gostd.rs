@@ -8,6 +8,7 @@ pub mod duration;
 pub mod quantity;
 pub mod regexp;
 pub mod strconv;
+pub mod time;
 pub mod wildcard;
 
 #[cfg(test)]
