@@ -7,6 +7,7 @@
 pub mod duration;
 pub mod quantity;
 pub mod regexp;
+pub mod semver_range;
 pub mod strconv;
 pub mod time;
 pub mod wildcard;
