@@ -5,6 +5,7 @@
 //! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
 
 pub mod duration;
+pub mod image;
 pub mod quantity;
 pub mod regexp;
 pub mod semver_range;
