@@ -6,11 +6,15 @@
 
 pub mod duration;
 pub mod image;
+pub mod ip;
+pub mod path;
 pub mod quantity;
 pub mod regexp;
 pub mod semver_range;
 pub mod strconv;
+pub mod strings;
 pub mod time;
+pub mod url;
 pub mod wildcard;
 
 #[cfg(test)]
