@@ -278,7 +278,10 @@ fn zones_come_from_the_database() {
         assert_eq!(print(name, 0), Err(format!("unknown time zone {name}")));
     }
     for name in ["../x", "/etc"] {
-        assert_eq!(print(name, 0), Err("time: invalid location name".to_owned()));
+        assert_eq!(
+            print(name, 0),
+            Err("time: invalid location name".to_owned())
+        );
     }
 }
 
