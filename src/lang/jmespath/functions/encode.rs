@@ -1,9 +1,9 @@
 //! Kyverno's functions that decode and encode: base64, JSON, YAML, hashes.
 
-use base64::Engine as _;
 use super::{Answer, Arguments, Function, STRING};
 use crate::document::{Document, Value};
 use crate::lang::jmespath::{EvaluateError, go_json};
+use base64::Engine as _;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("base64_decode", &[STRING], base64_decode),
@@ -41,7 +41,8 @@ fn replace_invalid(bytes: &[u8]) -> String {
 
 /// Go's `base64.StdEncoding`: line ends are skipped, padding is required, spare bits are ignored. The error is the offset of what is wrong.
 fn decode_base64(bytes: &[u8]) -> Result<Vec<u8>, usize> {
-    let mut symbols = bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
+    let mut symbols =
+        bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3);
     loop {
         let mut group = [0_u8; 4];

@@ -29,7 +29,8 @@ fn is_external_url<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
         return Ok(Value::Bool(!address.is_loopback() && !address.is_private()));
     }
     let is_internal = |address: &std::net::IpAddr| {
-        ip::parse_unmapped(&address.to_string()).is_some_and(|address| address.is_loopback() || address.is_private())
+        ip::parse_unmapped(&address.to_string())
+            .is_some_and(|address| address.is_loopback() || address.is_private())
     };
     Ok(Value::Bool(!a.env().addresses(url.hostname())?.iter().any(is_internal)))
 }
