@@ -1,1 +1,6 @@
-//! gostd: see ARCHITECTURE.md.
+//! What Go and apimachinery compute, as policies observe it.
+
+pub mod wildcard;
+
+#[cfg(test)]
+mod testing;
