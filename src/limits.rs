@@ -7,3 +7,6 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
+
+/// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.
+pub const STATE_SOURCES_MAX: usize = 16;
