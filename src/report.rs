@@ -103,9 +103,20 @@ impl ReportResult {
 
     /// Whether two results say the same, whenever they said it first.
     pub fn says_same(&self, other: &Self) -> bool {
-        let Self { policy, rule, status, message, source, category, severity, is_scored, properties, since_s: _ } =
-            self;
-        (policy, rule, status, message, source) == (&other.policy, &other.rule, &other.status, &other.message, &other.source)
+        let Self {
+            policy,
+            rule,
+            status,
+            message,
+            source,
+            category,
+            severity,
+            is_scored,
+            properties,
+            since_s: _,
+        } = self;
+        (policy, rule, status, message, source)
+            == (&other.policy, &other.rule, &other.status, &other.message, &other.source)
             && (category, severity, is_scored) == (&other.category, &other.severity, &other.is_scored)
             && *properties == other.properties
     }

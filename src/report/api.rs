@@ -228,17 +228,21 @@ pub fn parse(bytes: &[u8]) -> Option<Report> {
     }
     let scope = wire.scope?;
     let gvk = crate::model::Gvk::new(&scope.api_version, &scope.kind);
-    let key =
-        ResourceKey { group: gvk.group, kind: gvk.kind, namespace: scope.namespace, name: scope.name };
+    let key = ResourceKey { group: gvk.group, kind: gvk.kind, namespace: scope.namespace, name: scope.name };
     let owner_is_scope = wire.metadata.owner_references.len() == 1
-        && wire.metadata.owner_references.iter().all(|owner| owner.uid == scope.uid && owner.kind == key.kind);
+        && wire
+            .metadata
+            .owner_references
+            .iter()
+            .all(|owner| owner.uid == scope.uid && owner.kind == key.kind);
     if wire.metadata.labels.len() != 1 || !owner_is_scope {
         return None;
     }
     let results: Vec<ReportResult> = wire.results.into_iter().map(result_in).collect::<Option<_>>()?;
     let report = Report { scope: ResourceId { key, version: gvk.version, uid: scope.uid }, results };
     let summary = report.summary();
-    let told = [wire.summary.pass, wire.summary.fail, wire.summary.warn, wire.summary.error, wire.summary.skip];
+    let told =
+        [wire.summary.pass, wire.summary.fail, wire.summary.warn, wire.summary.error, wire.summary.skip];
     Status::ALL.iter().zip(told).all(|(status, n)| summary.of(*status) == n).then_some(report)
 }
 

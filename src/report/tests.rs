@@ -2,7 +2,8 @@ use super::*;
 use crate::model::{Outcome, PolicyKind, ResourceKey};
 
 fn pod() -> ResourceId {
-    let key = ResourceKey { group: String::new(), kind: "Pod".into(), namespace: "n".into(), name: "p".into() };
+    let key =
+        ResourceKey { group: String::new(), kind: "Pod".into(), namespace: "n".into(), name: "p".into() };
     ResourceId { key, version: "v1".into(), uid: "u-1".into() }
 }
 
@@ -25,7 +26,8 @@ fn presentation(is_scored: bool) -> Presentation {
 
 fn report(scored: bool, allowed: &[Status]) -> Option<Report> {
     let outcomes = [dated("b", Status::Fail, 7), dated("a", Status::Pass, 5)];
-    let settings = ReportSettings { allowed_results: allowed.iter().copied().collect(), ..Default::default() };
+    let settings =
+        ReportSettings { allowed_results: allowed.iter().copied().collect(), ..Default::default() };
     let (key, presentation) = (policy("p"), presentation(scored));
     Report::build(&pod(), std::iter::once((&key, &presentation, &outcomes[..])), &settings)
 }
@@ -63,7 +65,9 @@ fn a_report_reads_back_as_it_was_written_in_both_apis() {
 
 #[test]
 fn a_report_that_somebody_changed_does_not_pass_for_ours() {
-    let json = String::from_utf8(to_json(&report(true, &Status::ALL).unwrap(), ReportApi::PolicyReport, None)).unwrap();
+    let json =
+        String::from_utf8(to_json(&report(true, &Status::ALL).unwrap(), ReportApi::PolicyReport, None))
+            .unwrap();
     for (ours, theirs) in [
         ("\"patrol\"", "\"kyverno\""),
         ("\"fail\":1", "\"fail\":2"),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Parts;
 use crate::model::{
-    DatedOutcome, FactKey, Fingerprint, IndexRecord, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
-    Verdict, WrittenReport,
+    DatedOutcome, FactKey, Fingerprint, IndexRecord, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey,
+    Status, Verdict, WrittenReport,
 };
 
 /// The format byte of index records.
@@ -91,8 +91,12 @@ pub(crate) fn encode_record(record: &IndexRecord) -> Vec<u8> {
 /// The index record of a row; `None` if it cannot be read.
 pub(crate) fn decode_record(bytes: &[u8]) -> Option<IndexRecord> {
     let stored: StoredRecordV1 = decode(RECORD_V1, bytes)?;
-    let key =
-        ResourceKey { group: stored.group, kind: stored.kind, namespace: stored.namespace, name: stored.name };
+    let key = ResourceKey {
+        group: stored.group,
+        kind: stored.kind,
+        namespace: stored.namespace,
+        name: stored.name,
+    };
     Some(IndexRecord {
         id: ResourceId { key, version: stored.api_version, uid: stored.uid },
         version: stored.version,
@@ -102,9 +106,10 @@ pub(crate) fn decode_record(bytes: &[u8]) -> Option<IndexRecord> {
         due_at_s: stored.due_at_s,
         facts: facts_in(stored.facts)?,
         tallies: stored.tallies,
-        report: stored
-            .report
-            .map(|(digest, resource_version)| WrittenReport { digest: Fingerprint(digest), resource_version }),
+        report: stored.report.map(|(digest, resource_version)| WrittenReport {
+            digest: Fingerprint(digest),
+            resource_version,
+        }),
     })
 }
 
