@@ -51,3 +51,18 @@ pub const STATE_QUARANTINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const STATE_PAGE_ROWS_MAX: usize = 512;
 /// Bytes read in one step of a walk over the state (a single larger value still passes).
 pub const STATE_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often one evaluation may ask for more facts before it is given up: each round may need what the round before named, as nested context entries do.
+pub const FACT_ROUNDS_MAX: usize = 24;
+
+/// How many lines of a plan are told one by one; the rest is counted.
+pub const PLAN_LINES_MAX: usize = 10_000;
+
+/// How many objects one worker takes at once: large enough to share look-ups, small enough to keep all workers busy.
+pub const CHUNK_OBJECTS_MAX: usize = 64;
+
+/// How many kinds are listed at once: small kinds are mostly waiting for the server.
+pub const KINDS_LISTED_AT_ONCE: usize = 4;
+
+/// How often the list of one kind starts again after it expired (410) within one scan.
+pub const LIST_RESTARTS_MAX: usize = 3;

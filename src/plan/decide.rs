@@ -40,7 +40,6 @@ pub fn shortcut(
 }
 
 /// What is known of a resource's pairs when they are decided.
-#[derive(Debug)]
 pub struct Pairs<'a> {
     /// The policies that select the resource, sorted by key.
     pub policies: &'a [Arc<CompiledPolicy>],
@@ -58,6 +57,12 @@ pub struct Pairs<'a> {
     pub is_verified: &'a dyn Fn(&PolicyKey) -> bool,
     /// The time of the scan, in Unix seconds.
     pub now_s: i64,
+}
+
+impl std::fmt::Debug for Pairs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pairs").field("policies", &self.policies.len()).field("now_s", &self.now_s).finish_non_exhaustive()
+    }
 }
 
 /// One pair's fate: the policy (by position in [`Pairs::policies`], `None` when it is gone), the stored verdict (by position), and why.
