@@ -206,6 +206,8 @@ func listen(input io.Reader) (<-chan string, <-chan struct{}) {
 			}
 		}
 	}()
+	// A reader of our output that is gone is no reason to die before everything is cleaned up.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
