@@ -1,8 +1,9 @@
 //go:build !assets
 
-// The Kubernetes components that this program can be: an embedded etcd, kube-apiserver and kube-controller-manager,
-// one a process, chosen by subcommand. Flags go through unchanged, so the command lines are those of the upstream
-// binaries; etcd knows only the few flags that the control plane needs.
+// The Kubernetes components that this program can be: an embedded etcd, kube-apiserver and
+// kube-controller-manager, one a process, chosen by subcommand. Flags go through unchanged, so the
+// command lines are those of the upstream binaries; etcd knows only the few flags that the control plane
+// needs.
 
 package main
 
@@ -17,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/component-base/cli"
-	_ "k8s.io/component-base/metrics/prometheus/clientgo" // registers the client metrics that the components serve
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // registers the clients' metrics
 	_ "k8s.io/component-base/metrics/prometheus/version"  // registers the version metric
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"

@@ -1,7 +1,7 @@
 //go:build assets
 
-// The small build for machines that bring their own etcd and kube-apiserver in KUBEBUILDER_ASSETS: nothing of
-// Kubernetes is compiled in.
+// The small build for machines that bring their own etcd and kube-apiserver in KUBEBUILDER_ASSETS:
+// nothing of Kubernetes is compiled in.
 
 package main
 

@@ -1,6 +1,7 @@
-//! A control plane for live tests, with what tests do to it: clients for its users, CRDs, objects out of JSON, rights,
-//! and the server's own count of requests. Tests that get along by namespaces share one; tests that count requests or
-//! stop the API server start their own. Processes are `control_plane/process.rs`'s part, and know no Kubernetes.
+//! A control plane for live tests, with what tests do to it: clients for its users, CRDs, objects out of
+//! JSON, rights, and the server's own count of requests. Tests that get along by namespaces share one;
+//! tests that count requests or stop the API server start their own. Processes are
+//! `control_plane/process.rs`'s part, and know no Kubernetes.
 
 mod process;
 mod requests;
@@ -21,8 +22,8 @@ use serde_json::{Value, json};
 pub(crate) use process::ControlPlaneProcess;
 pub(crate) use requests::ApiserverRequests;
 
-/// How long something may take that the control plane does by itself. The garbage collector alone may need 30 s to
-/// learn of a new kind.
+/// How long something may take that the control plane does by itself. The garbage collector alone may
+/// need 30 s to learn of a new kind.
 const DEADLINE: Duration = Duration::from_secs(90);
 /// How often it is looked whether it has happened.
 const POLL: Duration = Duration::from_millis(100);
@@ -37,7 +38,8 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a control plane for one test. `None`, told loudly, where there can be none; in CI that is a panic.
+    /// Starts a control plane for one test. `None`, told loudly, where there can be none; in CI that is
+    /// a panic.
     pub(crate) fn start() -> Option<Self> {
         Self::start_with(&[])
     }
@@ -84,8 +86,8 @@ impl ControlPlane {
         Client::try_from(config.expect("a configuration for the user")).expect("a client")
     }
 
-    /// Installs the CRDs of the shared folder, once, and waits until all are served and the controllers know them.
-    /// False, told loudly, where there is no shared folder; in CI that is a panic.
+    /// Installs the CRDs of the shared folder, once, and waits until all are served and the controllers
+    /// know them. False, told loudly, where there is no shared folder; in CI that is a panic.
     pub(crate) async fn install_crds(&self, admin: &Client) -> bool {
         *self.crds.get_or_init(|| self.install_crds_now(admin)).await
     }
@@ -163,8 +165,8 @@ impl ControlPlane {
         api.await.create(&PostParams::default(), &object).await
     }
 
-    /// The API of a kind that the server serves; all namespaces if none is given. What discovery says of a kind is
-    /// kept, so asking again costs no request.
+    /// The API of a kind that the server serves; all namespaces if none is given. What discovery says of
+    /// a kind is kept, so asking again costs no request.
     pub(crate) async fn api(
         &self,
         client: &Client,
@@ -215,7 +217,9 @@ impl ControlPlane {
     pub(crate) async fn grant(&self, admin: &Client, user: &str, role: &str, rules: &Value) {
         let rbac = "rbac.authorization.k8s.io";
         let version = format!("{rbac}/v1");
-        let cluster_role = json!({"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules});
+        let cluster_role = json!({
+            "apiVersion": version, "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules,
+        });
         let binding = json!({
             "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": {"name": role},
             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
@@ -225,8 +229,8 @@ impl ControlPlane {
         self.create(admin, &binding).await;
     }
 
-    /// What the API server counted since it was started. The requests of all clients are in it, those of the
-    /// controllers too, so tests compare two counts of the kinds that only they use.
+    /// What the API server counted since it was started. The requests of all clients are in it, those of
+    /// the controllers too, so tests compare two counts of the kinds that only they use.
     pub(crate) async fn apiserver_requests_total(&self, admin: &Client) -> ApiserverRequests {
         let request = http::Request::get("/metrics")
             .body(Vec::new())

@@ -25,8 +25,8 @@ type account struct {
 	group string // empty: in no group but system:authenticated
 }
 
-// accounts are the users of every control plane: one that may do everything, one that tests give rights to by RBAC,
-// and one that never gets any.
+// accounts are the users of every control plane: one that may do everything, one that tests give rights
+// to by RBAC, and one that never gets any.
 var accounts = []account{
 	{name: "admin", group: "system:masters"},
 	{name: "patrol"},
@@ -141,7 +141,8 @@ func writeKey(path string, key *ecdsa.PrivateKey) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-// writeKubeconfig writes a kubeconfig with a context for every account; the admin's is the current one. JSON is YAML.
+// writeKubeconfig writes a kubeconfig with a context for every account; the admin's is the current one.
+// JSON is YAML.
 func (c *credentials) writeKubeconfig(server string, paths ...string) error {
 	type named map[string]any
 	var users, contexts []named

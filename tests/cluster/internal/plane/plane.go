@@ -1,6 +1,6 @@
-// Package plane starts and stops a Kubernetes control plane out of child processes, in a temporary folder and on
-// free loopback ports, with credentials made for it alone. It knows nothing of what the components do inside; the
-// standard library is all it needs.
+// Package plane starts and stops a Kubernetes control plane out of child processes, in a temporary
+// folder and on free loopback ports, with credentials made for it alone. It knows nothing of what the
+// components do inside; the standard library is all it needs.
 package plane
 
 import (
@@ -16,11 +16,13 @@ import (
 )
 
 const (
-	// readyDeadline is how long a component may take to serve; 5 s is usual, a loaded machine takes longer.
+	// readyDeadline is how long a component may take to serve; 5 s is usual, a loaded machine takes
+	// longer.
 	readyDeadline = 120 * time.Second
 	// readyPoll is how often readiness is asked for.
 	readyPoll = 50 * time.Millisecond
-	// startTries is how often starting is tried: a free port can be taken before a component listens on it.
+	// startTries is how often starting is tried: a free port can be taken before a component listens on
+	// it.
 	startTries = 3
 )
 
@@ -42,13 +44,14 @@ type Plane struct {
 // errQuit is what waiting ends with when quit is closed.
 var errQuit = errors.New("asked to end while a component was starting")
 
-// programs says how to run each component: a program and its first arguments. The controllers may be missing.
+// programs says how to run each component: a program and its first arguments. The controllers may be
+// missing.
 type programs struct {
 	etcd, apiserver, controllers []string
 }
 
-// findPrograms takes etcd and kube-apiserver from KUBEBUILDER_ASSETS where that is set, else all three from this
-// program.
+// findPrograms takes etcd and kube-apiserver from KUBEBUILDER_ASSETS where that is set, else all three
+// from this program.
 func findPrograms(embedded bool) (programs, error) {
 	if assets := os.Getenv("KUBEBUILDER_ASSETS"); assets != "" {
 		found := programs{
@@ -63,7 +66,7 @@ func findPrograms(embedded bool) (programs, error) {
 		return found, nil
 	}
 	if !embedded {
-		return programs{}, errors.New("this build has no components (tag `assets`), and KUBEBUILDER_ASSETS is not set")
+		return programs{}, errors.New("KUBEBUILDER_ASSETS is not set, and this build (tag `assets`) has no components")
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -128,7 +131,8 @@ func (p *Plane) startEtcd(try int) error {
 	return p.waitFor(p.etcd, http.DefaultClient, p.etcdURL()+"/health")
 }
 
-// startAPIServer starts the API server on the port, data and credentials that it had before, if it ran before.
+// startAPIServer starts the API server on the port, data and credentials that it had before, if it ran
+// before.
 func (p *Plane) startAPIServer() error {
 	if p.apiserver != nil && !p.apiserver.hasEnded() {
 		return errors.New("the API server runs already")
@@ -169,8 +173,8 @@ func (p *Plane) startAPIServer() error {
 	return p.waitFor(p.apiserver, client, p.server()+"/api/v1/namespaces/default")
 }
 
-// startControllers starts the garbage collector, the namespace controller and the one that gives namespaces their
-// default service account, if this control plane can have them.
+// startControllers starts the garbage collector, the namespace controller and the one that gives
+// namespaces their default service account, if this control plane can have them.
 func (p *Plane) startControllers() error {
 	if p.programs.controllers == nil {
 		return nil
@@ -194,8 +198,8 @@ func (p *Plane) stopAPIServer() error {
 	return err
 }
 
-// restartControllers makes the controllers learn at once of kinds that were installed after they started; by
-// themselves they look every 30 s.
+// restartControllers makes the controllers learn at once of kinds that were installed after they
+// started; by themselves they look every 30 s.
 func (p *Plane) restartControllers() error {
 	if p.controllers == nil {
 		return errors.New("this control plane has no controllers")

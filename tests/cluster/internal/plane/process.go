@@ -16,7 +16,8 @@ const (
 	stopDeadline = 10 * time.Second
 )
 
-// process is a running component. It cannot outlive this program: the kernel kills it when we end in any way.
+// process is a running component. It cannot outlive this program: the kernel kills it when we end in any
+// way.
 type process struct {
 	name    string
 	logFile string
@@ -51,8 +52,8 @@ func (p *process) pid() int {
 	return p.command.Process.Pid
 }
 
-// kill ends the process at once and waits until it is gone. Nothing that it holds outlives the control plane, so
-// there is nothing to shut down in order.
+// kill ends the process at once and waits until it is gone. Nothing that it holds outlives the control
+// plane, so there is nothing to shut down in order.
 func (p *process) kill() error {
 	_ = p.command.Process.Kill()
 	select {

@@ -64,9 +64,9 @@ func parseOptions(args []string) (options, error) {
 	return chosen, nil
 }
 
-// Main is the subcommand `up`: it starts a control plane, says so in one line of JSON, obeys commands on standard
-// input, and stops everything when standard input ends, a signal comes, or a component ends by itself. It must be
-// called on the main thread and returns the exit code.
+// Main is the subcommand `up`: it starts a control plane, says so in one line of JSON, obeys commands on
+// standard input, and stops everything when standard input ends, a signal comes, or a component ends by
+// itself. It must be called on the main thread and returns the exit code.
 func Main(args []string, embedded bool) int {
 	chosen, err := parseOptions(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -164,7 +164,8 @@ func (p *Plane) obey(command string) error {
 	case "restart-controllers":
 		return p.restartControllers()
 	default:
-		return errors.New("unknown command; stop-apiserver, start-apiserver, restart-controllers and quit are known")
+		return errors.New("unknown command; these are known: " +
+			"stop-apiserver, start-apiserver, restart-controllers, quit")
 	}
 }
 
@@ -190,7 +191,8 @@ func (p *Plane) pids() map[string]int {
 	return pids
 }
 
-// listen hands on the lines of input, and closes quit when input ends or says `quit`, or a signal asks to end.
+// listen hands on the lines of input, and closes quit when input ends or says `quit`, or a signal asks
+// to end.
 func listen(input io.Reader) (<-chan string, <-chan struct{}) {
 	lines, quit, ended := make(chan string, linesMax), make(chan struct{}), make(chan struct{})
 	go func() {

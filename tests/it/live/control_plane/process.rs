@@ -1,7 +1,7 @@
-//! The control plane for tests as a process: builds the program of `tests/cluster/` when it must be built, starts it,
-//! sends it commands and ends it. It needs nothing but the standard library and `serde_json`, and returns every
-//! failure as a message, so that benchmark programs include this file too, by `#[path]`. Deliberately without any
-//! Kubernetes client and without a runtime: all calls block.
+//! The control plane for tests as a process: builds the program of `tests/cluster/` when it must be
+//! built, starts it, sends it commands and ends it. It needs nothing but the standard library and
+//! `serde_json`, and returns every failure as a message, so that benchmark programs include this file
+//! too, by `#[path]`. Deliberately without any Kubernetes client and without a runtime: all calls block.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -23,8 +23,9 @@ pub(crate) struct ControlPlaneProcess {
 }
 
 impl ControlPlaneProcess {
-    /// Builds the program if its sources changed (minutes, and Go, the first time), starts it and waits until the API
-    /// server is ready (about 5 s). `apiserver_args` are added to the API server's command line.
+    /// Builds the program if its sources changed (minutes, and Go, the first time), starts it and waits
+    /// until the API server is ready (about 5 s). `apiserver_args` are added to the API server's command
+    /// line.
     pub(crate) fn start(apiserver_args: &[&str]) -> Result<Self, String> {
         let mut command = Command::new(build()?);
         command
@@ -51,13 +52,15 @@ impl ControlPlaneProcess {
         Ok(started)
     }
 
-    /// The API server's URL, `https://127.0.0.1:PORT`; it stays the same when the API server is started again.
+    /// The API server's URL, `https://127.0.0.1:PORT`; it stays the same when the API server is started
+    /// again.
     pub(crate) fn server(&self) -> &str {
         self.text("/server")
     }
 
-    /// The path of a kubeconfig with one context for each of the users `admin` (the current one; may do everything),
-    /// `patrol` (no rights but those that RBAC objects give to the user of this name) and `nobody` (no rights).
+    /// The path of a kubeconfig with one context for each of the users `admin` (the current one; may do
+    /// everything), `patrol` (no rights but those that RBAC objects give to the user of this name) and
+    /// `nobody` (no rights).
     pub(crate) fn kubeconfig(&self) -> &str {
         self.text("/kubeconfig")
     }
@@ -67,7 +70,8 @@ impl ControlPlaneProcess {
         self.text("/etcd")
     }
 
-    /// Whether controllers run: the garbage collector and those of namespaces. With `KUBEBUILDER_ASSETS` none do.
+    /// Whether controllers run: the garbage collector and those of namespaces. With `KUBEBUILDER_ASSETS`
+    /// none do.
     pub(crate) fn has_garbage_collector(&self) -> bool {
         self.ready.pointer("/garbage_collector") == Some(&Value::Bool(true))
     }
@@ -84,13 +88,14 @@ impl ControlPlaneProcess {
         self.command("stop-apiserver")
     }
 
-    /// Starts the API server again, with the data, port and credentials that it had, and waits until it is ready.
+    /// Starts the API server again, with the data, port and credentials that it had, and waits until it
+    /// is ready.
     pub(crate) fn start_apiserver(&mut self) -> Result<(), String> {
         self.command("start-apiserver")
     }
 
-    /// Restarts the controllers, which then know the kinds that were installed since they started; by themselves they
-    /// look every 30 s.
+    /// Restarts the controllers, which then know the kinds that were installed since they started; by
+    /// themselves they look every 30 s.
     pub(crate) fn restart_controllers(&mut self) -> Result<(), String> {
         self.command("restart-controllers")
     }

@@ -1,5 +1,5 @@
-//! The API server's own count of requests, `apiserver_request_total`, read from its Prometheus text. It knows that one
-//! metric only; labels besides those kept here are summed over.
+//! The API server's own count of requests, `apiserver_request_total`, read from its Prometheus text. It
+//! knows that one metric only; labels besides those kept here are summed over.
 
 use std::collections::BTreeMap;
 
@@ -84,9 +84,9 @@ impl ApiserverRequests {
 fn requests_are_summed_over_other_labels() {
     let counted = ApiserverRequests::parse(concat!(
         "# TYPE apiserver_request_total counter\n",
-        "apiserver_request_total{code=\"200\",component=\"apiserver\",dry_run=\"\",group=\"\",resource=\"pods\",",
+        "apiserver_request_total{code=\"200\",component=\"apiserver\",group=\"\",resource=\"pods\",",
         "scope=\"cluster\",subresource=\"\",verb=\"LIST\",version=\"v1\"} 3\n",
-        "apiserver_request_total{code=\"200\",component=\"apiserver\",dry_run=\"\",group=\"\",resource=\"pods\",",
+        "apiserver_request_total{code=\"200\",component=\"apiserver\",group=\"\",resource=\"pods\",",
         "scope=\"namespace\",subresource=\"\",verb=\"LIST\",version=\"v1\"} 1.2e+01\n",
         "apiserver_request_total{code=\"409\",component=\"apiserver\",dry_run=\"\",group=\"apps\",",
         "resource=\"deployments\",scope=\"resource\",subresource=\"status\",verb=\"PUT\",version=\"v1\"} 1\n",

@@ -1,5 +1,5 @@
-//! The control plane for tests is what the live tests believe it to be: real schemas, real rights, a real garbage
-//! collector, an API server that can go away and come back, and no process left behind.
+//! The control plane for tests is what the live tests believe it to be: real schemas, real rights, a
+//! real garbage collector, an API server that can go away and come back, and no process left behind.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,9 @@ async fn the_garbage_collector_deletes_what_a_deleted_owner_owned() {
     let ns = "garbage-collector-selftest";
     plane.create_namespace(&admin, ns).await;
     let owner = plane.create(&admin, &config_map(ns, "owner")).await;
-    let owner_reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.metadata.uid}]);
+    let uid = owner.metadata.uid;
+    let owner_reference =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]);
     let mut dependent = config_map(ns, "owned");
     dependent["metadata"]["ownerReferences"] = owner_reference.clone();
     plane.create(&admin, &dependent).await;
