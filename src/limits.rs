@@ -7,3 +7,9 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
+
+/// The most resource filters of one configuration: Kyverno's own ConfigMap has about 60, and each is tried for each resource.
+pub const RESOURCE_FILTERS_MAX: usize = 1000;
+
+/// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
+pub const INDEXED_KINDS_MAX: usize = 4096;
