@@ -66,3 +66,8 @@ pub const KINDS_LISTED_AT_ONCE: usize = 4;
 
 /// How often the list of one kind starts again after it expired (410) within one scan.
 pub const LIST_RESTARTS_MAX: usize = 3;
+/// The most resource filters of one configuration: Kyverno's own ConfigMap has about 60, and each is tried for each resource.
+pub const RESOURCE_FILTERS_MAX: usize = 1000;
+
+/// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
+pub const INDEXED_KINDS_MAX: usize = 4096;
