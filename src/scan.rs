@@ -28,7 +28,9 @@ pub use source::{
     ActualReport, Companion, Content, Discovered, ListError, Listed, Ownership, Page, PolicyListing, Problem,
     ReportWrite, ScanKind, Sink, SinkError, Source, SourceError,
 };
-pub use totals::{Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals};
+pub use totals::{
+    Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
+};
 
 use crate::model::PolicyKind;
 use crate::policy::CompiledPolicy;
