@@ -44,6 +44,9 @@ impl Write {
     }
 }
 
+/// What a walk calls with each key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// How a walk over the state ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -123,11 +126,13 @@ pub struct StoreStats {
 /// A verified key-value cache of bytes.
 ///
 /// INVARIANT: `get` and `scan_prefix` only give values that were once put under that very key, whatever happened
-/// to the disk; anything else is a miss and a counter in [`Faults`]. After damage a value may be missing, or be an
+/// to the disk; anything else is a miss and a counter in [`Faults`]. After damage any row may be missing, or be an
 /// older one that a later write replaced: records must carry what they were made from.
 ///
-/// INVARIANT: a batch is seen whole or not at all, now and after a crash. Trouble of the disk is never an `Err`:
-/// the store loses its rows or degrades, and says so in [`Store::health`] and [`Store::rebuilt`].
+/// INVARIANT: a batch is seen whole or not at all, now, after a crash and after a full disk (not after damage).
+///
+/// Trouble of the disk is never an `Err`: the store loses its rows or degrades, and says so in [`Store::health`]
+/// and [`Store::rebuilt`]. A degraded store misses every read and drops every write.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The value under the key. `Err` only for a key that is too long or a closed store.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
@@ -146,11 +151,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// The walk goes in steps and holds nothing between them: the visitor may use the store, and sees rows written
     /// meanwhile behind its position.
-    fn scan_prefix(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<ScanEnd, StoreError>;
+    fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError>;
 
     /// Makes everything that was put durable.
     fn flush(&self) -> Result<(), StoreError>;

@@ -119,7 +119,7 @@ impl Engine {
             .folder
             .make_database_folder(&self.live)
             .map_err(|error| match error {
-                StoreError::Io { source, .. } => Trouble::Refused(source),
+                StoreError::Io { source, .. } => sort_error(sled::Error::Io(source)),
                 other => Trouble::Damaged(other.to_string()),
             })?;
         self.db = Some(open_database(&path, self.settings, &self.shared)?);
@@ -298,27 +298,31 @@ fn guarded<T>(shared: &Shared, call: impl FnOnce() -> sled::Result<T>) -> Result
     Err(trouble)
 }
 
-/// Tells damage of the database from trouble of the disk.
+/// Tells damage of the database from a disk (or a process limit) that refuses. What is not known to be a refusal is
+/// damage: after it a batch may be half written.
 fn sort_error(error: sled::Error) -> Trouble {
-    match error {
-        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => Trouble::Locked,
-        // What a file that is too short, or gone, gives.
-        sled::Error::Io(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::InvalidData
-                    | io::ErrorKind::InvalidInput
-                    | io::ErrorKind::NotFound
-                    | io::ErrorKind::IsADirectory
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::AlreadyExists
-            ) =>
-        {
-            Trouble::Damaged(e.to_string())
-        }
-        sled::Error::Io(e) => Trouble::Refused(e),
-        other => Trouble::Damaged(other.to_string()),
+    /// `ENFILE` and `EMFILE`: too many open files, for which the standard library has no kind.
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    let sled::Error::Io(error) = error else {
+        return Trouble::Damaged(error.to_string());
+    };
+    let is_refusal = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::OutOfMemory
+    ) || error
+        .raw_os_error()
+        .is_some_and(|code| TOO_MANY_FILES.contains(&code));
+    if is_refusal {
+        Trouble::Refused(error)
+    } else if error.to_string().contains("could not acquire lock") {
+        Trouble::Locked
+    } else {
+        Trouble::Damaged(error.to_string())
     }
 }
 
@@ -329,3 +333,6 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,7 +183,7 @@ impl StateFolder {
             }
             let from = self.path.join(&name);
             if folder_bytes(&from) > STATE_QUARANTINE_BYTES_MAX {
-                drop(fs::remove_dir_all(&from));
+                remove(&from);
                 continue;
             }
             let to = self
@@ -203,10 +203,10 @@ impl StateFolder {
         for number in self.database_numbers().unwrap_or_default() {
             let name = format!("{DATABASE_PREFIX}{number}");
             if name != live {
-                drop(fs::remove_dir_all(self.path.join(name)));
+                remove(&self.path.join(name));
             }
         }
-        drop(fs::remove_file(self.path.join(MARKER_NEW)));
+        remove(&self.path.join(MARKER_NEW));
         self.prune_quarantines();
     }
 
@@ -219,7 +219,7 @@ impl StateFolder {
         found.sort();
         let n_surplus = found.len().saturating_sub(STATE_QUARANTINES_MAX);
         for (_, name) in found.into_iter().take(n_surplus) {
-            drop(fs::remove_dir_all(self.path.join(name)));
+            remove(&self.path.join(name));
         }
     }
 
@@ -255,6 +255,13 @@ pub(super) fn folder_bytes(path: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+/// Deletes a folder, or whatever lies in its place; what cannot be deleted stays for the next time.
+fn remove(path: &Path) {
+    if fs::remove_dir_all(path).is_err() {
+        drop(fs::remove_file(path));
+    }
 }
 
 /// Makes the names in a folder durable.

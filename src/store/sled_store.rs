@@ -20,7 +20,7 @@ use super::seal::{check_key, check_value};
 use super::worker::{NoAnswer, NoStart, Worker};
 use super::{
     CompactReport, Compaction, Faults, Health, Rebuilt, ScanEnd, Store, StoreError, StoreStats,
-    VerifyReport, Write,
+    VerifyReport, Visit, Write,
 };
 
 /// How a state folder is opened; the defaults are those of `limits.rs`.
@@ -191,7 +191,7 @@ impl Store for SledStore {
         for batch in split_batch(writes) {
             let n_writes = batch.len();
             let applied = self.ask(self.options.call_limit, move |engine| {
-                engine.put_batch(batch)
+                engine.put_batch(batch);
             })?;
             if applied.is_none() {
                 count(&self.shared.writes_dropped, n_writes);
@@ -200,11 +200,7 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn scan_prefix(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<ScanEnd, StoreError> {
+    fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError> {
         check_key(prefix)?;
         self.walk(prefix, &mut |page| {
             page.rows

@@ -1,3 +1,4 @@
 //! The one integration-test binary: a module per kind of test.
 
+#[cfg(test)]
 mod store;

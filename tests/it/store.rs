@@ -13,6 +13,7 @@ mod load;
 mod lock;
 mod space;
 mod suite;
+mod time;
 
 /// Names what a child process shall do; without it [`children::child_process_body`] does nothing.
 const CHILD_ROLE: &str = "PATROL_STORE_TEST_CHILD";

@@ -15,7 +15,7 @@ fn seventy_thousand_rows_load_read_and_reopen() {
         .map(|_| (random.bytes(32), random.bytes(300)))
         .collect();
     let began = Instant::now();
-    let mut lap = |what: &str| println!("{what}: at {:.3} s", began.elapsed().as_secs_f64());
+    let lap = |what: &str| println!("{what}: at {:.3} s", began.elapsed().as_secs_f64());
     let store = SledStore::open(root.path()).unwrap();
     for rows in rows.chunks(2_000) {
         let batch = rows
