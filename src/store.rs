@@ -76,9 +76,9 @@ pub struct CompactReport {
     pub is_rewritten: bool,
     /// Why it was not, where it was asked for.
     pub failure: Option<String>,
-    /// Bytes on disk before.
+    /// Bytes of the database on disk before.
     pub bytes_before: u64,
-    /// Bytes on disk after.
+    /// Bytes of the database on disk after.
     pub bytes_after: u64,
     /// Rows carried over.
     pub n_rows: u64,
@@ -113,7 +113,7 @@ pub struct StoreStats {
     pub n_rows: u64,
     /// Bytes of keys and values of all records, without what the database adds.
     pub live_bytes: u64,
-    /// Bytes on disk (0 in memory).
+    /// Bytes of the whole state folder, a damaged database that is kept aside included (0 in memory).
     pub size_on_disk_bytes: u64,
     /// What went wrong since the open.
     pub faults: Faults,
@@ -156,7 +156,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Makes everything that was put durable.
     fn flush(&self) -> Result<(), StoreError>;
 
-    /// Bytes on disk.
+    /// Bytes of the whole state folder, a damaged database that is kept aside included (0 in memory).
     fn size_on_disk(&self) -> Result<u64, StoreError>;
 
     /// Size and counts; walks over all rows.

@@ -15,6 +15,7 @@ use crate::limits::{
 
 use super::engine::{Engine, Settings};
 use super::health::{Shared, count};
+use super::layout::folder_bytes;
 use super::rows::{Page, PageFrom};
 use super::seal::{check_key, check_value};
 use super::worker::{NoAnswer, NoStart, Worker};
@@ -214,9 +215,10 @@ impl Store for SledStore {
     }
 
     fn size_on_disk(&self) -> Result<u64, StoreError> {
-        Ok(self
-            .ask(self.options.call_limit, |engine| engine.size_on_disk())?
-            .unwrap_or(0))
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        Ok(folder_bytes(&self.path))
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

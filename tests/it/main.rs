@@ -1,4 +1,5 @@
 //! The one integration-test binary: a module per kind of test.
 
+// `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod store;

@@ -77,8 +77,8 @@ impl ChildProcess {
         loop {
             let line = self.lines.next()?.ok()?;
             // The harness prints the name of the test without a line break before the first line.
-            if let Some(at) = line.find(CHILD_SAYS) {
-                return Some(line[at + CHILD_SAYS.len()..].to_owned());
+            if let Some((_, said)) = line.split_once(CHILD_SAYS) {
+                return Some(said.to_owned());
             }
         }
     }

@@ -162,31 +162,31 @@ fn check(name: &str, copies: u64, damage: impl Fn(&Path, &mut Random)) {
 #[test]
 fn flipped_bits_in_the_database() {
     check("8 flipped bits", COPIES, |path, random| {
-        flip_bits(&file_of(path, "db"), 8, random)
+        flip_bits(&file_of(path, "db"), 8, random);
     });
 }
 
 #[test]
 fn a_zeroed_block_in_the_database() {
     check("a zeroed block", COPIES, |path, random| {
-        zero_block(&file_of(path, "db"), random)
+        zero_block(&file_of(path, "db"), random);
     });
 }
 
 #[test]
 fn a_truncated_database() {
     check("a truncated file", COPIES, |path, random| {
-        truncate(&file_of(path, "db"), random)
+        truncate(&file_of(path, "db"), random);
     });
 }
 
 #[test]
 fn a_truncated_or_flipped_snapshot() {
     check("a truncated snapshot", COPIES, |path, random| {
-        truncate(&file_of(path, "snap."), random)
+        truncate(&file_of(path, "snap."), random);
     });
     check("a flipped snapshot", COPIES, |path, random| {
-        flip_bits(&file_of(path, "snap."), 2, random)
+        flip_bits(&file_of(path, "snap."), 2, random);
     });
 }
 
@@ -194,10 +194,10 @@ fn a_truncated_or_flipped_snapshot() {
 fn files_that_are_empty_lost_or_nonsense() {
     for file in ["db", "conf", "snap."] {
         check(&format!("empty {file}"), 1, |path, _| {
-            fs::write(file_of(path, file), "").unwrap()
+            fs::write(file_of(path, file), "").unwrap();
         });
         check(&format!("lost {file}"), 1, |path, _| {
-            fs::remove_file(file_of(path, file)).unwrap()
+            fs::remove_file(file_of(path, file)).unwrap();
         });
         check(&format!("nonsense in {file}"), 3, |path, random| {
             fs::write(file_of(path, file), random.bytes(5_000)).unwrap();
@@ -213,7 +213,7 @@ fn files_that_are_empty_lost_or_nonsense() {
         fs::create_dir(path.join("db-1")).unwrap();
     });
     check("no database folder", 1, |path, _| {
-        fs::remove_dir_all(path.join("db-1")).unwrap()
+        fs::remove_dir_all(path.join("db-1")).unwrap();
     });
     check(
         "a file in the place of the database folder",

@@ -118,7 +118,7 @@ fn a_file_size_limit_degrades_the_store_and_tears_no_batch() {
 #[test]
 fn a_compaction_without_space_says_so_and_changes_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let Some(_disk) = SmallDisk::mount(root.path(), "size=12m") else {
+    let Some(_disk) = SmallDisk::mount(root.path(), "size=40m") else {
         return;
     };
     let store = SledStore::open(root.path()).unwrap();
@@ -136,7 +136,7 @@ fn a_compaction_without_space_says_so_and_changes_nothing() {
     store.flush().unwrap();
     let before = scan(&store, b"");
     assert_eq!(before.len(), 2_000);
-    let n_free = 12 * 1024 * 1024 - store.size_on_disk().unwrap();
+    let n_free = 40 * 1024 * 1024 - store.size_on_disk().unwrap();
     std::fs::write(
         root.path().join("ballast"),
         vec![1; usize::try_from(n_free - 1024 * 1024).unwrap()],
