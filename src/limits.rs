@@ -6,8 +6,9 @@
 pub const STATE_KEY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of one stored value. A verdict is kilobytes; the largest object a server accepts is about 3 MB.
 pub const STATE_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of one row in the database; longer values are split. sled puts up to 18 rows on a page, and makes a file
-/// of its own of each page from 128 KiB: 18 rows of this size, with keys of the largest size, stay below.
+/// Bytes of one row in the database; longer values are split. sled puts up to 18 rows on a page, and
+/// makes a file of its own of each page from 128 KiB: 18 rows of this size, with keys of the largest
+/// size, stay below.
 pub const STATE_ROW_BYTES_MAX: usize = 4 * 1024;
 /// Writes applied as one atomic batch. More pins too much of sled's log at once, fewer costs time.
 pub const STATE_BATCH_ROWS_MAX: usize = 2_000;

@@ -1,9 +1,9 @@
 //! The state between scans: a key-value cache of bytes that may be lost, but never lies.
 //!
-//! Owns the [`Store`] trait, its two bodies ([`SledStore`] on disk, [`MemoryStore`] for tests and `--no-state`),
-//! the seal on every row, and what happens to a database that is damaged, foreign, locked, hung or out of space.
-//! Deliberately knows nothing about what the bytes mean. Nothing authoritative lives here: a lost row costs an
-//! evaluation. Calls block; asynchronous callers use `spawn_blocking`.
+//! Owns the [`Store`] trait, its two bodies ([`SledStore`] on disk, [`MemoryStore`] for tests and
+//! `--no-state`), the seal on every row, and what happens to a database that is damaged, foreign, locked,
+//! hung or out of space. Deliberately knows nothing about what the bytes mean. Nothing authoritative
+//! lives here: a lost row costs an evaluation. Calls block; asynchronous callers use `spawn_blocking`.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -125,14 +125,15 @@ pub struct StoreStats {
 
 /// A verified key-value cache of bytes.
 ///
-/// INVARIANT: `get` and `scan_prefix` only give values that were once put under that very key, whatever happened
-/// to the disk; anything else is a miss and a counter in [`Faults`]. After damage any row may be missing, or be an
-/// older one that a later write replaced: records must carry what they were made from.
+/// INVARIANT: `get` and `scan_prefix` only give values that were once put under that very key, whatever
+/// happened to the disk; anything else is a miss and a counter in [`Faults`]. After damage any row may be
+/// missing, or be an older one that a later write replaced: records must carry what they were made from.
 ///
-/// INVARIANT: a batch is seen whole or not at all, now, after a crash and after a full disk (not after damage).
+/// INVARIANT: a batch is seen whole or not at all, now, after a crash and after a full disk (not after
+/// damage).
 ///
-/// Trouble of the disk is never an `Err`: the store loses its rows or degrades, and says so in [`Store::health`]
-/// and [`Store::rebuilt`]. A degraded store misses every read and drops every write.
+/// Trouble of the disk is never an `Err`: the store loses its rows or degrades, and says so in
+/// [`Store::health`] and [`Store::rebuilt`]. A degraded store misses every read and drops every write.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The value under the key. `Err` only for a key that is too long or a closed store.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
@@ -143,14 +144,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Applies the writes in order (the last one to a key wins).
     ///
     /// Up to [`STATE_BATCH_ROWS_MAX`](crate::limits::STATE_BATCH_ROWS_MAX) writes of together
-    /// [`STATE_BATCH_BYTES_MAX`](crate::limits::STATE_BATCH_BYTES_MAX) bytes are one atomic batch; more are split
-    /// into several. Nothing is applied if a key or value is too large.
+    /// [`STATE_BATCH_BYTES_MAX`](crate::limits::STATE_BATCH_BYTES_MAX) bytes are one atomic batch; more
+    /// are split into several. Nothing is applied if a key or value is too large.
     fn put_batch(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
     /// Visits the rows whose keys start with the prefix, in the order of the keys.
     ///
-    /// The walk goes in steps and holds nothing between them: the visitor may use the store, and sees rows written
-    /// meanwhile behind its position.
+    /// The walk goes in steps and holds nothing between them: the visitor may use the store, and sees
+    /// rows written meanwhile behind its position.
     fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError>;
 
     /// Makes everything that was put durable.

@@ -1,8 +1,9 @@
 //! One sled database and everything that may go wrong with it; lives on the owner thread.
 //!
-//! Every call into sled is guarded. Damage (a panic, a corruption error) moves the database aside and opens an empty
-//! one; a disk that refuses ends the use of the database. A batch that failed may be half applied in memory, so
-//! nothing is read from such a database any more. Deliberately has no time limits: those are the worker's.
+//! Every call into sled is guarded. Damage (a panic, a corruption error) moves the database aside and
+//! opens an empty one; a disk that refuses ends the use of the database. A batch that failed may be half
+//! applied in memory, so nothing is read from such a database any more. Deliberately has no time limits:
+//! those are the worker's.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -72,7 +73,8 @@ enum Trouble {
 }
 
 impl Engine {
-    /// Locks the folder and opens its live database; moves it aside first if it is damaged or another version's.
+    /// Locks the folder and opens its live database; moves it aside first if it is damaged or another
+    /// version's.
     pub(super) fn open(
         path: &Path,
         settings: Settings,
@@ -168,7 +170,8 @@ impl Engine {
 
     /// Ends the use of a database that failed, and goes on with an empty one where that makes sense.
     fn overcome(&mut self, trouble: Trouble) {
-        // WHY first: whatever follows, this database is not read again, since a batch may be half applied in it.
+        // WHY first: whatever follows, this database is not read again, since a batch may be half applied
+        // in it.
         self.db = None;
         let why = match self.damage_or_error(trouble) {
             Ok(why) if self.n_rebuilds < STATE_REBUILDS_MAX => why,
@@ -298,8 +301,8 @@ fn guarded<T>(shared: &Shared, call: impl FnOnce() -> sled::Result<T>) -> Result
     Err(trouble)
 }
 
-/// Tells damage of the database from a disk (or a process limit) that refuses. What is not known to be a refusal is
-/// damage: after it a batch may be half written.
+/// Tells damage of the database from a disk (or a process limit) that refuses. What is not known to be a
+/// refusal is damage: after it a batch may be half written.
 fn sort_error(error: sled::Error) -> Trouble {
     /// `ENFILE` and `EMFILE`: too many open files, for which the standard library has no kind.
     const TOO_MANY_FILES: [i32; 2] = [23, 24];

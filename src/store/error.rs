@@ -91,8 +91,8 @@ impl StoreError {
         )
     }
 
-    /// Whether a scan should go on without state and say so. Not where the operator named a wrong folder or one
-    /// in use: those are mistakes to show.
+    /// Whether a scan should go on without state and say so. Not where the operator named a wrong folder
+    /// or one in use: those are mistakes to show.
     pub fn allows_scan_without_state(&self) -> bool {
         matches!(
             self,

@@ -33,7 +33,8 @@ impl MemoryStore {
         }
     }
 
-    /// An empty store in the place of a folder that cannot be used: it works, and its health says why it is here.
+    /// An empty store in the place of a folder that cannot be used: it works, and its health says why it
+    /// is here.
     pub fn standing_in(reason: impl Into<String>) -> Self {
         Self {
             stands_in_because: Some(reason.into()),

@@ -1,6 +1,5 @@
-//! The state on disk: the calling side of the owner thread, as a [`Store`].
-//! Checks what callers give, splits large batches, bounds every call in time. What happens to the database itself
-//! is the engine's.
+//! The state on disk: the calling side of the owner thread, as a [`Store`]. Checks what callers give,
+//! splits large batches, bounds every call in time. What happens to the database itself is the engine's.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The state store: one suite over every body, and what only the one on disk must stand: damage, kills, locks,
-//! a full disk.
+//! The state store: one suite over every body, and what only the one on disk must stand: damage, kills,
+//! locks, a full disk.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

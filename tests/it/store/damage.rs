@@ -1,4 +1,5 @@
-//! Damaged databases: each copy ends healthy or replaced, in time, and no value is read that was never written.
+//! Damaged databases: each copy ends healthy or replaced, in time, and no value is read that was never
+//! written.
 
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};

@@ -1,5 +1,5 @@
-//! A disk that refuses: full, read-only, or over a file size limit. The store degrades and says so; nothing hangs,
-//! nothing aborts, nothing is moved aside.
+//! A disk that refuses: full, read-only, or over a file size limit. The store degrades and says so;
+//! nothing hangs, nothing aborts, nothing is moved aside.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
