@@ -14,7 +14,9 @@ pub const STATE_ROW_BYTES_MAX: usize = 4 * 1024;
 pub const STATE_BATCH_ROWS_MAX: usize = 2_000;
 /// Bytes of keys and values applied as one atomic batch; at least one value of the largest size fits.
 pub const STATE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bytes of sled's page cache. Its default is 1 GiB; a scan must stay below 80 MB altogether.
+/// Bytes of sled's page cache. Its default is 1 GiB; a scan must stay below 80 MB altogether. sled counts a
+/// page only after 64 accesses to its shard of 256, so that a walk over 70,000 rows of 300 bytes keeps
+/// about 38 MB whatever is set here, and 280,000 rows keep 60 to 75 MB.
 pub const STATE_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Milliseconds between background flushes; what a power cut may lose between explicit flushes.
 pub const STATE_FLUSH_EVERY_MS: u64 = 500;
