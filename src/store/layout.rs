@@ -1,10 +1,11 @@
-//! The state folder: whose it is, who uses it, which database in it is the live one, and what is moved aside.
+//! The state folder: whose it is, who uses it, which database in it is the live one, and what is moved
+//! aside.
 //!
-//! `PATROL-STATE` is the marker: format version and name of the live database folder (`db-1`, `db-2`, …). Replacing
-//! the marker by a rename is the one moment at which another database becomes the live one; folders that it does
-//! not name are leftovers and go away at the next open. Names are never reused within a folder's life, so a
-//! database that was given up cannot write into its successor. `LOCK` is locked while the folder is used and names
-//! the process. Knows nothing about what is inside a database.
+//! `PATROL-STATE` is the marker: format version and name of the live database folder (`db-1`, `db-2`, …).
+//! Replacing the marker by a rename is the one moment at which another database becomes the live one;
+//! folders that it does not name are leftovers and go away at the next open. Names are never reused
+//! within a folder's life, so a database that was given up cannot write into its successor. `LOCK` is
+//! locked while the folder is used and names the process. Knows nothing about what is inside a database.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -150,7 +151,7 @@ impl StateFolder {
             }
             let from = self.path.join(&name);
             if folder_bytes(&from) > STATE_QUARANTINE_BYTES_MAX {
-                drop(fs::remove_dir_all(&from));
+                remove(&from);
                 continue;
             }
             let to = self.path.join(format!("{QUARANTINE_PREFIX}{}-{number}", unix_seconds()));
@@ -163,15 +164,16 @@ impl StateFolder {
         moved_to
     }
 
-    /// Deletes what a crash may have left: databases that are not the live one, half a marker, old quarantines.
+    /// Deletes what a crash may have left: databases that are not the live one, half a marker, old
+    /// quarantines.
     pub(super) fn remove_leftovers(&self, live: &str) {
         for number in self.database_numbers().unwrap_or_default() {
             let name = format!("{DATABASE_PREFIX}{number}");
             if name != live {
-                drop(fs::remove_dir_all(self.path.join(name)));
+                remove(&self.path.join(name));
             }
         }
-        drop(fs::remove_file(self.path.join(MARKER_NEW)));
+        remove(&self.path.join(MARKER_NEW));
         self.prune_quarantines();
     }
 
@@ -184,7 +186,7 @@ impl StateFolder {
         found.sort();
         let n_surplus = found.len().saturating_sub(STATE_QUARANTINES_MAX);
         for (_, name) in found.into_iter().take(n_surplus) {
-            drop(fs::remove_dir_all(self.path.join(name)));
+            remove(&self.path.join(name));
         }
     }
 
@@ -215,6 +217,13 @@ pub(super) fn folder_bytes(path: &Path) -> u64 {
         .sum()
 }
 
+/// Deletes a folder, or whatever lies in its place; what cannot be deleted stays for the next time.
+fn remove(path: &Path) {
+    if fs::remove_dir_all(path).is_err() {
+        drop(fs::remove_file(path));
+    }
+}
+
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -222,8 +231,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// One entry that shows that the folder is not Patrol's, if there is one.
 ///
-/// With a marker the folder is ours whatever else lies in it. Without one it is ours if it is empty, or holds only
-/// what we make, a real database among it (its marker got lost).
+/// With a marker the folder is ours whatever else lies in it. Without one it is ours if it is empty, or
+/// holds only what we make, a real database among it (its marker got lost).
 fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
     let names = entry_names(path)?;
     if names.iter().any(|name| name == MARKER) {

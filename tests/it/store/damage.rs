@@ -1,4 +1,5 @@
-//! Damaged databases: each copy ends healthy or replaced, in time, and no value is read that was never written.
+//! Damaged databases: each copy ends healthy or replaced, in time, and no value is read that was never
+//! written.
 
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -130,30 +131,44 @@ fn check(name: &str, copies: u64, damage: impl Fn(&Path, &mut Random)) {
 
 #[test]
 fn flipped_bits_in_the_database() {
-    check("8 flipped bits", COPIES, |path, random| flip_bits(&file_of(path, "db"), 8, random));
+    check("8 flipped bits", COPIES, |path, random| {
+        flip_bits(&file_of(path, "db"), 8, random);
+    });
 }
 
 #[test]
 fn a_zeroed_block_in_the_database() {
-    check("a zeroed block", COPIES, |path, random| zero_block(&file_of(path, "db"), random));
+    check("a zeroed block", COPIES, |path, random| {
+        zero_block(&file_of(path, "db"), random);
+    });
 }
 
 #[test]
 fn a_truncated_database() {
-    check("a truncated file", COPIES, |path, random| truncate(&file_of(path, "db"), random));
+    check("a truncated file", COPIES, |path, random| {
+        truncate(&file_of(path, "db"), random);
+    });
 }
 
 #[test]
 fn a_truncated_or_flipped_snapshot() {
-    check("a truncated snapshot", COPIES, |path, random| truncate(&file_of(path, "snap."), random));
-    check("a flipped snapshot", COPIES, |path, random| flip_bits(&file_of(path, "snap."), 2, random));
+    check("a truncated snapshot", COPIES, |path, random| {
+        truncate(&file_of(path, "snap."), random);
+    });
+    check("a flipped snapshot", COPIES, |path, random| {
+        flip_bits(&file_of(path, "snap."), 2, random);
+    });
 }
 
 #[test]
 fn files_that_are_empty_lost_or_nonsense() {
     for file in ["db", "conf", "snap."] {
-        check(&format!("empty {file}"), 1, |path, _| fs::write(file_of(path, file), "").unwrap());
-        check(&format!("lost {file}"), 1, |path, _| fs::remove_file(file_of(path, file)).unwrap());
+        check(&format!("empty {file}"), 1, |path, _| {
+            fs::write(file_of(path, file), "").unwrap();
+        });
+        check(&format!("lost {file}"), 1, |path, _| {
+            fs::remove_file(file_of(path, file)).unwrap();
+        });
         check(&format!("nonsense in {file}"), 3, |path, random| {
             fs::write(file_of(path, file), random.bytes(5_000)).unwrap();
         });
@@ -167,7 +182,9 @@ fn files_that_are_empty_lost_or_nonsense() {
         fs::remove_dir_all(path.join("db-1")).unwrap();
         fs::create_dir(path.join("db-1")).unwrap();
     });
-    check("no database folder", 1, |path, _| fs::remove_dir_all(path.join("db-1")).unwrap());
+    check("no database folder", 1, |path, _| {
+        fs::remove_dir_all(path.join("db-1")).unwrap();
+    });
     check("a file in the place of the database folder", 1, |path, _| {
         fs::remove_dir_all(path.join("db-1")).unwrap();
         fs::write(path.join("db-1"), "x").unwrap();
