@@ -5,7 +5,11 @@
 //! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
 
 pub mod duration;
+pub mod quantity;
+pub mod regexp;
+pub mod semver_range;
 pub mod strconv;
+pub mod time;
 pub mod wildcard;
 
 #[cfg(test)]
