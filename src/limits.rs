@@ -76,6 +76,20 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
 //! limits: see ARCHITECTURE.md.
+/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
+pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
+pub const JMESPATH_HEIGHT_MAX: usize = 160;
+
+/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
+pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
+
+/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
+pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
+
+/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
+pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
 
 /// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
 /// arithmetic on hostile input cheap.
@@ -94,3 +108,6 @@ pub const REGEXP_NESTING_MAX: u32 = 200;
 
 /// Memory that one compiled regular expression may take, in bytes.
 pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;

@@ -5,3 +5,4 @@ mod live;
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod store;
+mod jmespath;
