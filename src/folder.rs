@@ -1,8 +1,9 @@
 //! Manifests as a cluster: files, folders and standard input become documents.
 //!
-//! [`read`] finds and splits, which is cheap; [`Manifest::parse`] builds the [`Document`] of one manifest on demand and from any thread,
-//! so that an unchanged manifest (told by its digest) is never parsed. Bad input costs only itself: it becomes a [`Problem`] with
-//! file and line. What an object is called is the business of `inventory/`.
+//! [`read`] finds and splits, which is cheap; [`Manifest::parse`] builds the [`Document`] of one manifest on
+//! demand and from any thread, so that an unchanged manifest (told by its digest) is never parsed. Bad input
+//! costs only itself: it becomes a [`Problem`] with file and line. What an object is called is the business
+//! of `inventory/`.
 
 mod json;
 mod load;
@@ -40,6 +41,7 @@ impl Origin {
     }
 
     /// The same file at another line.
+    #[must_use]
     pub fn at(&self, line: u32) -> Self {
         Self { file: Arc::clone(&self.file), line }
     }

@@ -1,4 +1,5 @@
-//! Finds where JSON values begin and end, at the speed of one look at each byte. Does not validate: that is the parser's part.
+//! Finds where JSON values begin and end, at the speed of one look at each byte. Does not validate: that is
+//! the parser's part.
 
 use std::ops::Range;
 
@@ -15,7 +16,8 @@ pub(super) struct Outline {
     pub(super) items: Option<usize>,
 }
 
-/// The outline of the object whose brace stands at `at`; `None` if the text is not JSON at this level, or is cut.
+/// The outline of the object whose brace stands at `at`; `None` if the text is not JSON at this level, or is
+/// cut.
 pub(super) fn outline(bytes: &[u8], at: usize) -> Option<Outline> {
     let mut outline = Outline::default();
     let mut next = skip_space(bytes, at + 1);

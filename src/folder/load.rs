@@ -19,9 +19,11 @@ pub struct Loaded {
     pub origin: Origin,
 }
 
-/// Parses all manifests; the CustomResourceDefinitions among them are added to `scopes` first. What cannot be used becomes a problem.
+/// Parses all manifests; the definitions of custom resources among them are added to `scopes` first. What
+/// cannot be used becomes a problem.
 ///
-/// Of two objects with the same identity the first is kept and the second is a problem that names both places.
+/// Of two objects with the same identity the first is kept and the second is a problem that names both
+/// places.
 pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -> Vec<Loaded> {
     problems.extend(folder.problems.iter().cloned());
     let mut parsed: Vec<(&Manifest, Document)> = Vec::with_capacity(folder.manifests.len());
@@ -58,15 +60,11 @@ pub struct Claims {
 impl Claims {
     /// Notes an identity; the problem names both places if it was noted before. The first one holds.
     pub fn claim(&mut self, key: &ResourceKey, origin: &Origin) -> Result<(), Problem> {
-        match self.places.get(key) {
-            Some(first) => Err(Problem {
-                origin: origin.clone(),
-                message: format!("{key} is given twice: the one at {first} is kept, this one is left out"),
-            }),
-            None => {
-                self.places.insert(key.clone(), origin.clone());
-                Ok(())
-            }
+        if let Some(first) = self.places.get(key) {
+            let message = format!("{key} is given twice: the one at {first} is kept, this one is left out");
+            return Err(Problem { origin: origin.clone(), message });
         }
+        self.places.insert(key.clone(), origin.clone());
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
-//! Builds the document of one manifest. JSON is tried first where the text starts like it; YAML resolves as Go's `sigs.k8s.io/yaml` does
-//! (octal numbers, YAML 1.1 booleans, the last of equal keys, merged `<<`, whole floats as integers).
+//! Builds the document of one manifest. JSON is tried first where the text starts like it; YAML resolves as
+//! Go's `sigs.k8s.io/yaml` does (octal numbers, YAML 1.1 booleans, the last of equal keys, merged `<<`, whole
+//! floats as integers).
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! Splits the bytes of a file into documents without parsing them.
 //!
-//! YAML documents end at a line that starts with `---` or `...` (YAML 1.2.2 §9.1); several JSON values may follow each other; the items of
-//! a `List` or typed list are documents of their own. Lists are split as text; only a YAML list with anchors or in flow style is parsed.
+//! YAML documents end at a line that starts with `---` or `...` (YAML 1.2.2 §9.1); several JSON values may
+//! follow each other; the items of a `List` or typed list are documents of their own. Lists are split as
+//! text; only a YAML list with anchors or in flow style is parsed.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -88,7 +89,8 @@ impl Splitter<'_> {
         }
     }
 
-    /// JSON values one after the other. What does not look like JSON to the end is one document, and the parser says what it is.
+    /// JSON values one after the other. What does not look like JSON to the end is one document up to the
+    /// next line that starts with a brace, and the parser says what it is.
     fn json(&mut self, bytes: &[u8], mut at: usize) {
         while at < bytes.len() {
             let outline = json::outline(bytes, at);
@@ -98,15 +100,15 @@ impl Splitter<'_> {
                 None => None,
             };
             let next = end.map(|end| json::skip_space(bytes, end));
-            let Some((end, next)) =
-                end.zip(next).filter(|(_, next)| matches!(bytes.get(*next), None | Some(b'{' | b'[')))
-            else {
-                self.push(
-                    Format::Json,
-                    at..at + bytes.get(at..).unwrap_or_default().trim_ascii_end().len(),
-                    None,
-                );
-                return;
+            let clean =
+                end.zip(next).filter(|(_, next)| matches!(bytes.get(*next), None | Some(b'{' | b'[')));
+            let Some((end, next)) = clean else {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let broken = memmem::find(rest, b"\n{").map_or(rest.len(), |end| end + 1);
+                let text = rest.get(..broken).unwrap_or_default().trim_ascii_end();
+                self.push(Format::Json, at..at + text.len(), None);
+                at += broken;
+                continue;
             };
             match outline.and_then(|outline| json_list(bytes, &outline)) {
                 Some((items, kind)) => {
@@ -159,7 +161,8 @@ impl Splitter<'_> {
     }
 }
 
-/// Where a segment's content starts: behind blank lines, comments and directives; `None` if there is nothing else.
+/// Where a segment's content starts: behind blank lines, comments and directives; `None` if there is nothing
+/// else.
 fn content_start(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while at < bytes.len() {
@@ -222,7 +225,8 @@ fn top_level(text: &[u8], key: &[u8]) -> Option<usize> {
 
 /// The entries of a block-style list that starts on the line behind `items_end`, each from its dash on.
 ///
-/// `None` if the list is in flow style, has anchors (which may be used across entries) or looks unlike what tools write.
+/// `None` if the list is in flow style, has anchors (which may be used across entries) or looks unlike what
+/// tools write.
 fn block_items(text: &[u8], items_end: usize) -> Option<Vec<Range<usize>>> {
     if [b": &".as_slice(), b"- &", b"<<:"].iter().any(|mark| memmem::find(text, mark).is_some()) {
         return None;
@@ -240,20 +244,18 @@ fn block_items(text: &[u8], items_end: usize) -> Option<Vec<Range<usize>>> {
         let content = line.get(indent..).unwrap_or_default();
         let is_entry = matches!(content, [b'-'] | [b'-', b' ' | b'\r', ..]);
         let next = at + line.len() + 1;
-        match (column, content.first()) {
-            (_, None | Some(b'\r')) => {}
-            (_, Some(b'\t')) => return None,
-            (None, Some(b'#')) => {}
-            (None, _) if is_entry => {
+        let is_blank = matches!(content.first(), None | Some(b'\r' | b'#'));
+        match column {
+            _ if content.first() == Some(&b'\t') => return None,
+            _ if is_blank => {}
+            Some(column) if indent > column => {}
+            None if is_entry => {
                 column = Some(indent);
                 items.push(at + indent..next);
             }
-            (None, _) => return None,
-            (Some(column), _) if indent > column => {}
-            (Some(column), _) if indent == column && is_entry => items.push(at + indent..next),
-            (Some(_), Some(b'#')) => {}
-            (Some(_), _) if indent == 0 && !is_entry => break,
-            (Some(_), _) => return None,
+            Some(column) if indent == column && is_entry => items.push(at + indent..next),
+            Some(_) if indent == 0 && !is_entry => break,
+            _ => return None,
         }
         if let Some(item) = items.last_mut() {
             item.end = next.min(text.len());

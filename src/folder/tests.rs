@@ -180,7 +180,7 @@ fn an_alias_bomb_is_stopped() {
     let mut text = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
     {
-        text.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 10].join(",")));
+        text += &format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 10].join(","));
     }
     assert!(documents(&text)[0].contains("is not YAML"), "{:?}", documents(&text)[0].get(..200));
 }

@@ -13,8 +13,9 @@ pub const STDIN: &str = "-";
 
 /// Reads and splits all manifests under the given paths.
 ///
-/// A named file is always read. In a folder, files ending in `.yaml`, `.yml` and `.json` are read, folders below it too, sorted by name;
-/// names that start with a dot are left out. A file that is reachable in several ways is read once.
+/// A named file is always read. In a folder, files ending in `.yaml`, `.yml` and `.json` are read, folders
+/// below it too, sorted by name; names that start with a dot are left out. A file that is reachable in
+/// several ways is read once.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Folder {
     let mut walk = Walk::default();
     for path in paths {
@@ -59,8 +60,8 @@ impl Walk {
         if !self.is_new(path) {
             return;
         }
-        let entries = std::fs::read_dir(path)
-            .and_then(|entries| entries.collect::<io::Result<Vec<std::fs::DirEntry>>>());
+        let entries =
+            std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<std::fs::DirEntry>>>);
         let mut names = match entries {
             Ok(entries) => entries.iter().map(std::fs::DirEntry::file_name).collect::<Vec<_>>(),
             Err(error) => return self.problem(path, &format_args!("cannot be read: {error}")),
@@ -95,7 +96,8 @@ impl Walk {
         }
     }
 
-    /// Whether the file or folder was not visited yet, by whatever name. What cannot be resolved is new, and fails where it is read.
+    /// Whether the file or folder was not visited yet, by whatever name. What cannot be resolved is new, and
+    /// fails where it is read.
     fn is_new(&mut self, path: &Path) -> bool {
         path.canonicalize().map_or(true, |real| self.seen.insert(real))
     }

@@ -1,17 +1,17 @@
 //! The table of built-in kinds: Kubernetes' own API groups (v1.36 discovery), Kyverno's and the report kinds.
 //!
-//! One row a group: its preferred version, then `Kind plural` with `!` behind cluster-wide kinds. Kinds whose preferred version is not
-//! the group's say it behind `@`.
+//! One row a name: its preferred version, then `Kind plural` with `!` behind cluster-wide kinds. Kinds whose
+//! preferred version is not the group's say it behind `@`.
 
 pub(super) struct Group {
-    pub(super) group: &'static str,
+    pub(super) name: &'static str,
     pub(super) version: &'static str,
     pub(super) kinds: &'static [&'static str],
 }
 
 pub(super) const GROUPS: &[Group] = &[
     Group {
-        group: "",
+        name: "",
         version: "v1",
         kinds: &[
             "Binding bindings",
@@ -34,7 +34,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "admissionregistration.k8s.io",
+        name: "admissionregistration.k8s.io",
         version: "v1",
         kinds: &[
             "MutatingAdmissionPolicy mutatingadmissionpolicies !",
@@ -46,13 +46,13 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "apiextensions.k8s.io",
+        name: "apiextensions.k8s.io",
         version: "v1",
         kinds: &["CustomResourceDefinition customresourcedefinitions !"],
     },
-    Group { group: "apiregistration.k8s.io", version: "v1", kinds: &["APIService apiservices !"] },
+    Group { name: "apiregistration.k8s.io", version: "v1", kinds: &["APIService apiservices !"] },
     Group {
-        group: "apps",
+        name: "apps",
         version: "v1",
         kinds: &[
             "ControllerRevision controllerrevisions",
@@ -63,12 +63,12 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "authentication.k8s.io",
+        name: "authentication.k8s.io",
         version: "v1",
         kinds: &["SelfSubjectReview selfsubjectreviews !", "TokenReview tokenreviews !"],
     },
     Group {
-        group: "authorization.k8s.io",
+        name: "authorization.k8s.io",
         version: "v1",
         kinds: &[
             "LocalSubjectAccessReview localsubjectaccessreviews",
@@ -78,13 +78,13 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "autoscaling",
+        name: "autoscaling",
         version: "v2",
         kinds: &["HorizontalPodAutoscaler horizontalpodautoscalers", "Scale scales"],
     },
-    Group { group: "batch", version: "v1", kinds: &["CronJob cronjobs", "Job jobs"] },
+    Group { name: "batch", version: "v1", kinds: &["CronJob cronjobs", "Job jobs"] },
     Group {
-        group: "certificates.k8s.io",
+        name: "certificates.k8s.io",
         version: "v1",
         kinds: &[
             "CertificateSigningRequest certificatesigningrequests !",
@@ -93,25 +93,25 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "coordination.k8s.io",
+        name: "coordination.k8s.io",
         version: "v1",
         kinds: &["Lease leases", "LeaseCandidate leasecandidates @v1beta1"],
     },
-    Group { group: "discovery.k8s.io", version: "v1", kinds: &["EndpointSlice endpointslices"] },
-    Group { group: "events.k8s.io", version: "v1", kinds: &["Event events"] },
+    Group { name: "discovery.k8s.io", version: "v1", kinds: &["EndpointSlice endpointslices"] },
+    Group { name: "events.k8s.io", version: "v1", kinds: &["Event events"] },
     Group {
-        group: "flowcontrol.apiserver.k8s.io",
+        name: "flowcontrol.apiserver.k8s.io",
         version: "v1",
         kinds: &["FlowSchema flowschemas !", "PriorityLevelConfiguration prioritylevelconfigurations !"],
     },
     Group {
-        group: "internal.apiserver.k8s.io",
+        name: "internal.apiserver.k8s.io",
         version: "v1alpha1",
         kinds: &["StorageVersion storageversions !"],
     },
-    Group { group: "metrics.k8s.io", version: "v1beta1", kinds: &["NodeMetrics nodes !", "PodMetrics pods"] },
+    Group { name: "metrics.k8s.io", version: "v1beta1", kinds: &["NodeMetrics nodes !", "PodMetrics pods"] },
     Group {
-        group: "networking.k8s.io",
+        name: "networking.k8s.io",
         version: "v1",
         kinds: &[
             "IPAddress ipaddresses !",
@@ -121,9 +121,9 @@ pub(super) const GROUPS: &[Group] = &[
             "ServiceCIDR servicecidrs !",
         ],
     },
-    Group { group: "node.k8s.io", version: "v1", kinds: &["RuntimeClass runtimeclasses !"] },
+    Group { name: "node.k8s.io", version: "v1", kinds: &["RuntimeClass runtimeclasses !"] },
     Group {
-        group: "policy",
+        name: "policy",
         version: "v1",
         kinds: &[
             "Eviction evictions",
@@ -132,7 +132,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "rbac.authorization.k8s.io",
+        name: "rbac.authorization.k8s.io",
         version: "v1",
         kinds: &[
             "ClusterRole clusterroles !",
@@ -142,7 +142,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "resource.k8s.io",
+        name: "resource.k8s.io",
         version: "v1",
         kinds: &[
             "DeviceClass deviceclasses !",
@@ -152,9 +152,9 @@ pub(super) const GROUPS: &[Group] = &[
             "ResourceSlice resourceslices !",
         ],
     },
-    Group { group: "scheduling.k8s.io", version: "v1", kinds: &["PriorityClass priorityclasses !"] },
+    Group { name: "scheduling.k8s.io", version: "v1", kinds: &["PriorityClass priorityclasses !"] },
     Group {
-        group: "storage.k8s.io",
+        name: "storage.k8s.io",
         version: "v1",
         kinds: &[
             "CSIDriver csidrivers !",
@@ -166,12 +166,12 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "storagemigration.k8s.io",
+        name: "storagemigration.k8s.io",
         version: "v1beta1",
         kinds: &["StorageVersionMigration storageversionmigrations !"],
     },
     Group {
-        group: "kyverno.io",
+        name: "kyverno.io",
         version: "v2",
         kinds: &[
             "CleanupPolicy cleanuppolicies",
@@ -184,7 +184,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "policies.kyverno.io",
+        name: "policies.kyverno.io",
         version: "v1",
         kinds: &[
             "DeletingPolicy deletingpolicies !",
@@ -201,17 +201,17 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        group: "reports.kyverno.io",
+        name: "reports.kyverno.io",
         version: "v1",
         kinds: &["ClusterEphemeralReport clusterephemeralreports !", "EphemeralReport ephemeralreports"],
     },
     Group {
-        group: "wgpolicyk8s.io",
+        name: "wgpolicyk8s.io",
         version: "v1alpha2",
         kinds: &["ClusterPolicyReport clusterpolicyreports !", "PolicyReport policyreports"],
     },
     Group {
-        group: "openreports.io",
+        name: "openreports.io",
         version: "v1alpha1",
         kinds: &["ClusterReport clusterreports !", "Report reports"],
     },

@@ -22,8 +22,9 @@ pub enum IdentityError {
 
 /// The identity of an object.
 ///
-/// A namespaced object without a namespace is in `default`; a cluster-wide object is in none, whatever it says. An object that has only a
-/// `generateName` goes by that. Without `metadata.uid` the UID is [`derived_uid`].
+/// A namespaced object without a namespace is in `default`; a cluster-wide object is in none, whatever it
+/// says. An object that has only a `generateName` goes by that. Without `metadata.uid` the UID is
+/// [`derived_uid`].
 pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, IdentityError> {
     let root = object.root();
     let text = |path: &[&str]| root.path(path).and_then(Node::as_str).filter(|text| !text.is_empty());
@@ -43,8 +44,8 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     Ok(ResourceId { key, version: gvk.version, uid })
 }
 
-/// A UID for an object that has none: blake3 over the key in the layout of an RFC 9562 UUID, version 8 (custom), so that it is stable from
-/// run to run and no server makes the same.
+/// A UID for an object that has none: blake3 over the key in the layout of an RFC 9562 UUID, version 8
+/// (custom), so that it is stable from run to run and no server makes the same.
 pub fn derived_uid(key: &ResourceKey) -> String {
     let mut hasher = Hasher::new("patrol/uid/1");
     hasher.str(&key.group).str(&key.kind).str(&key.namespace).str(&key.name);

@@ -17,7 +17,8 @@ pub struct KindInfo {
     pub preferred_version: String,
 }
 
-/// The kinds that are known: the built-in ones, and those of the CustomResourceDefinitions that were added.
+/// The kinds that are known: the built-in ones, and those of the definitions of custom resources that were
+/// added.
 #[derive(Clone, Debug)]
 pub struct Scopes {
     kinds: BTreeMap<(String, String), KindInfo>,
@@ -44,7 +45,7 @@ impl Scopes {
                     plural: plural.to_owned(),
                     preferred_version: version.to_owned(),
                 };
-                scopes.add(group.group, kind, info);
+                scopes.add(group.name, kind, info);
             }
         }
         scopes
@@ -56,9 +57,11 @@ impl Scopes {
         self.kinds.insert((group.to_owned(), kind.to_owned()), info);
     }
 
-    /// Adds the kind that a CustomResourceDefinition defines; false if the object is none, or names no kind.
+    /// Adds the kind that a definition of a custom resource describes; false if the object is none, or names
+    /// no kind.
     ///
-    /// The preferred version is the first in Kubernetes' order of versions that is served, as the API server's discovery has it.
+    /// The preferred version is the first in Kubernetes' order of versions that is served, as the API
+    /// server's discovery has it.
     pub fn add_crd(&mut self, object: &Document) -> bool {
         let root = object.root();
         let text = |path: &[&str]| root.path(path).and_then(Node::as_str);
