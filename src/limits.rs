@@ -13,3 +13,12 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
+
+/// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
+pub const POLICY_WARNINGS_MAX: usize = 100;
+
+/// The most policies of one catalog: large installations have some hundreds, and every resource is matched against all of them.
+pub const POLICIES_MAX: usize = 10_000;
+
+/// The most rules of one policy, autogen included: Kyverno's own webhook gets slow at a hundred.
+pub const POLICY_RULES_MAX: usize = 1000;
