@@ -22,3 +22,16 @@ pub const POLICIES_MAX: usize = 10_000;
 
 /// The most rules of one policy, autogen included: Kyverno's own webhook gets slow at a hundred.
 pub const POLICY_RULES_MAX: usize = 1000;
+/// The largest manifest file that is read, in bytes: some 100,000 objects; it is held in memory while the scan lasts.
+pub const MANIFEST_FILE_BYTES_MAX: u64 = 512 << 20;
+
+/// How deep folders of manifests are followed, in levels: far beyond any real layout.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+
+/// The most YAML nodes in one document, aliases expanded: two bytes a node is the least that YAML takes, so this admits whatever
+/// real object fits [`DOCUMENT_BYTES_MAX`] and stops alias bombs.
+pub const YAML_NODES_MAX: usize = 4 << 20;
+
+/// The deepest nesting that is read from YAML, in levels: its parser takes 25 KB of stack a level in a build without optimisation, and
+/// must fit the 2 MB of a thread.
+pub const YAML_DEPTH_MAX: usize = 64;
