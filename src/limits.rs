@@ -111,6 +111,15 @@ pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+/// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
+pub const POLICY_WARNINGS_MAX: usize = 100;
+
+/// The most policies of one catalog: large installations have some hundreds, and every resource is matched against all of them.
+pub const POLICIES_MAX: usize = 10_000;
+
+/// The most rules of one policy, autogen included: Kyverno's own webhook gets slow at a hundred.
+pub const POLICY_RULES_MAX: usize = 1000;
 /// The largest manifest file that is read, in bytes: some 100,000 objects; it is held in memory while the scan lasts.
 pub const MANIFEST_FILE_BYTES_MAX: u64 = 512 << 20;
 
