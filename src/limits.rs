@@ -75,7 +75,6 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
-//! limits: see ARCHITECTURE.md.
 /// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
 pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
 
