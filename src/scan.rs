@@ -12,7 +12,6 @@ mod facts;
 mod gather;
 mod leftovers;
 mod reports;
-mod source;
 mod totals;
 mod write;
 
@@ -24,17 +23,14 @@ use jiff::Timestamp;
 
 pub use coverage::{Coverage, Focus};
 pub use gather::run;
-pub use source::{
-    ActualReport, Companion, Content, Discovered, ListError, Listed, Ownership, Page, PolicyListing, Problem,
-    ReportWrite, ScanKind, Sink, SinkError, Source, SourceError,
-};
 pub use totals::{
     Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
 };
 
+use crate::inventory::Source;
 use crate::model::PolicyKind;
 use crate::policy::CompiledPolicy;
-use crate::report::ReportSettings;
+use crate::report::{ReportSettings, Sink};
 use crate::store::State;
 
 /// All that one scan works with.

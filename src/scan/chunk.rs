@@ -10,9 +10,10 @@ use super::applicable::{Applicable, Finder};
 use super::evaluate::{Evaluated, evaluate};
 use super::facts::FactCache;
 use super::reports::{self, Standing, Step};
-use super::{Drift, Listed, PlanLine, Problem, ReportWrite, Scan, Totals};
+use super::{Drift, PlanLine, Scan, Totals};
 use crate::document::Document;
 use crate::fingerprint::PartPrints;
+use crate::inventory::{Listed, Problem};
 use crate::lang::Volatility;
 use crate::model::{
     DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
@@ -20,7 +21,7 @@ use crate::model::{
 };
 use crate::plan::{self, Action, Decision, Pairs, Reason, Settledness};
 use crate::policy::CompiledPolicy;
-use crate::report::{Report, reported_status};
+use crate::report::{Report, ReportWrite, reported_status};
 use crate::store::StateChange;
 
 /// What all workers of one scan share.

@@ -16,10 +16,8 @@ use super::coverage::KindSet;
 use super::facts::FactCache;
 use super::leftovers::{self, Seen};
 use super::reports::{Actual, Standing};
-use super::{
-    Discovered, KindOutcome, KindState, ListError, Listed, Problem, Scan, ScanKind, ScanOutcome, SourceError,
-    Totals, write,
-};
+use super::{KindOutcome, KindState, Scan, ScanOutcome, Totals, write};
+use crate::inventory::{Discovered, ListError, Listed, Problem, ScanKind, SourceError};
 use crate::limits;
 use crate::matching::KindSelector;
 

@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use super::chunk::{Context, Done, Pending, Then, drift, plan_line, store};
 use super::coverage::KindSet;
 use super::reports::{self, Standing, Step};
-use super::{ReportWrite, ScanKind};
 use crate::fingerprint;
+use crate::inventory::ScanKind;
 use crate::model::{Fingerprint, IndexRecord, ResourceId};
 use crate::plan::{Action, Reason};
+use crate::report::ReportWrite;
 
 /// The resources that a complete list held, by the hash of their UID.
 pub(super) type Seen = HashSet<Fingerprint>;

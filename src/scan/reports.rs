@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{ActualReport, Ownership, ReportWrite};
 use crate::fingerprint::{self, Hasher};
 use crate::model::{Fingerprint, ResourceId, WrittenReport};
-use crate::report::{self, Report, ReportSettings};
+use crate::report::{self, ActualReport, Ownership, Report, ReportSettings, ReportWrite};
 
 /// A line of what a metadata list told.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Problem;
+use crate::inventory::Problem;
 use crate::model::{PolicyKey, ResourceId, Status, Summary};
 use crate::plan::{Action, Counts, Reason};
 use crate::report::Report;

@@ -6,8 +6,10 @@ use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
 use super::chunk::{Context, Pending, Then};
-use super::{Problem, ReportWrite, Totals};
+use super::Totals;
+use crate::inventory::Problem;
 use crate::model::{IndexRecord, WrittenReport};
+use crate::report::ReportWrite;
 use crate::store::StateChange;
 
 /// Carries out the writes of one chunk and stores what was acknowledged. In a dry run nothing happens, and everything is counted as if it had.
