@@ -34,7 +34,15 @@ const MARKER_BYTES_MAX: u64 = 4096;
 pub(super) struct StateFolder {
     path: PathBuf,
     /// Locked until dropped.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateFolder {
+    fn drop(&mut self) {
+        // WHY not by closing alone: a process that another thread is just starting has a copy of the
+        // file until it runs its program, and would hold the lock as long.
+        drop(self.lock.unlock());
+    }
 }
 
 /// What the marker says.
@@ -99,7 +107,7 @@ impl StateFolder {
         drop(write_pid(&mut lock));
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
     }
 
