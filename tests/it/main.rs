@@ -1,1 +1,4 @@
 //! The one integration-test binary: a module per kind of test.
+
+mod conformance;
+mod shared;
