@@ -6,3 +6,5 @@ mod live;
 #[cfg(test)]
 mod store;
 mod jmespath;
+mod conformance;
+mod shared;
