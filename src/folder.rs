@@ -8,6 +8,8 @@
 mod json;
 mod load;
 mod parse;
+mod selector;
+mod snapshot;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -22,6 +24,7 @@ use crate::model::{Fingerprint, Gvk};
 
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
+pub use snapshot::Snapshot;
 pub use split::split;
 pub use walk::{STDIN, read, read_file};
 

@@ -1,4 +1,4 @@
-//! What people and programs read: tables, JSON, YAML, JUnit and SARIF.
+//! What people and programs read: tables, JSON, YAML, `JUnit` and SARIF.
 //!
 //! Everything is written to a writer that the caller gives; nothing here decides what is shown, opens files
 //! or asks the environment. Text that comes from policies and objects is made safe for its medium: no control

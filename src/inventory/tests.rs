@@ -29,6 +29,7 @@ fn namespaces_follow_the_scope_of_the_kind() {
         (r#"{"apiVersion":"x.io/v1","kind":"Foo","metadata":{"name":"a"}}"#, "v1 Foo.x.io default/a"),
         (r#"{"apiVersion":"v1","kind":"Pod","metadata":{"generateName":"a-"}}"#, "v1 Pod default/a-"),
         (r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":""}}"#, "has no `metadata.name`"),
+        (r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":12}}"#, "`metadata.name` is not a string"),
         (r#"{"apiVersion":"v1","kind":"Pod"}"#, "has no `metadata.name`"),
         (r#"{"apiVersion":"v1","metadata":{"name":"a"}}"#, "has no `kind`"),
         (r#"{"kind":"Pod","metadata":{"name":"a"}}"#, "has no `apiVersion`"),
@@ -119,4 +120,19 @@ fn only_an_owner_that_controls_counts() {
         (found.gvk.to_string(), found.name, found.uid),
         ("apps/v1/ReplicaSet".into(), "r".into(), "u".into())
     );
+}
+
+#[test]
+fn the_namespace_is_filled_in_where_it_is_left_out() {
+    let fill = |json: &str| {
+        let object = document(json);
+        let id = identify(&object, &Scopes::builtin()).unwrap();
+        with_namespace(&object, &id).map(|object| object.root().to_json())
+    };
+    assert_eq!(
+        fill(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{}}"#).unwrap(),
+        r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"default"},"spec":{}}"#
+    );
+    assert_eq!(fill(r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n"}}"#), None);
+    assert_eq!(fill(r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}"#), None);
 }

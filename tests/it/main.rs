@@ -1,5 +1,6 @@
 //! The one integration-test binary: a module per kind of test.
 
+mod conformance;
 #[cfg(test)]
 mod live;
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
