@@ -10,6 +10,7 @@ mod load;
 mod parse;
 mod selector;
 mod snapshot;
+mod source;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::model::{Fingerprint, Gvk};
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
 pub use snapshot::Snapshot;
+pub use source::{FolderSource, Known};
 pub use split::split;
 pub use walk::{STDIN, read, read_file};
 
