@@ -1,1 +1,150 @@
-//! fingerprint: see ARCHITECTURE.md.
+//! Fingerprints: what counts as "the same".
+//!
+//! Every fingerprint is blake3 over canonical bytes (keys sorted, lengths in front, little endian) under a domain tag with a format version,
+//! so that equal meaning gives equal bytes and nothing of one kind can be mistaken for another. Hashing only: what is compared with what is
+//! decided in `plan/`.
+
+use crate::document::{Document, Kind, Node, Part, Parts};
+use crate::model::{FactValue, Fingerprint};
+
+#[cfg(test)]
+mod tests;
+
+/// A hash under construction; everything written is delimited, so that `("ab", "c")` and `("a", "bc")` differ.
+#[derive(Clone, Debug)]
+pub struct Hasher(blake3::Hasher);
+
+impl Hasher {
+    /// Starts a hash under a domain tag, such as `patrol/part/1`.
+    pub fn new(domain: &str) -> Self {
+        let mut hasher = Self(blake3::Hasher::new());
+        hasher.str(domain);
+        hasher
+    }
+
+    /// Adds text.
+    pub fn str(&mut self, text: &str) -> &mut Self {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Adds bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.u64(bytes.len() as u64);
+        self.0.update(bytes);
+        self
+    }
+
+    /// Adds a number.
+    pub fn u64(&mut self, number: u64) -> &mut Self {
+        self.0.update(&number.to_le_bytes());
+        self
+    }
+
+    /// Adds another fingerprint.
+    pub fn print(&mut self, print: Fingerprint) -> &mut Self {
+        self.0.update(&print.0);
+        self
+    }
+
+    /// Adds a JSON value in canonical form.
+    pub fn node(&mut self, node: Node<'_>) -> &mut Self {
+        match node.kind() {
+            Kind::Null => self.tag(b'n'),
+            Kind::Bool => self.tag(if node.as_bool() == Some(true) { b't' } else { b'f' }),
+            Kind::Int => self.tag(b'i').u64(node.as_i64().unwrap_or_default().cast_unsigned()),
+            Kind::Float => self.tag(b'd').u64(node.as_f64().unwrap_or_default().to_bits()),
+            Kind::String => self.tag(b's').str(node.as_str().unwrap_or_default()),
+            Kind::Array => {
+                self.tag(b'a').u64(node.len() as u64);
+                node.items().for_each(|item| {
+                    self.node(item);
+                });
+                self
+            }
+            Kind::Object => {
+                self.tag(b'o').u64(node.len() as u64);
+                for (key, value) in node.sorted_entries() {
+                    self.str(key).node(value);
+                }
+                self
+            }
+        }
+    }
+
+    fn tag(&mut self, tag: u8) -> &mut Self {
+        self.0.update(&[tag]);
+        self
+    }
+
+    /// The fingerprint.
+    pub fn finish(&self) -> Fingerprint {
+        let mut bytes = [0; 16];
+        self.0.finalize_xof().fill(&mut bytes);
+        Fingerprint(bytes)
+    }
+}
+
+/// The fingerprint of raw bytes: a document of a folder before it is parsed.
+pub fn of_bytes(bytes: &[u8]) -> Fingerprint {
+    Hasher::new("patrol/bytes/1").bytes(bytes).finish()
+}
+
+/// The fingerprint of one JSON value.
+pub fn of_node(node: Node<'_>) -> Fingerprint {
+    Hasher::new("patrol/value/1").node(node).finish()
+}
+
+/// The fingerprint of what a look-up found. A failed look-up has one too, so that its recovery is a change.
+pub fn of_fact(value: &FactValue) -> Fingerprint {
+    let mut hasher = Hasher::new("patrol/fact/1");
+    match value {
+        FactValue::Found(document) => hasher.str("found").node(document.root()),
+        FactValue::Missing => hasher.str("missing"),
+        FactValue::Failed { message, .. } => hasher.str("failed").str(message),
+    };
+    hasher.finish()
+}
+
+/// The fingerprints of an object's parts, in the order of [`Part::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartPrints(pub [Fingerprint; Part::ALL.len()]);
+
+impl PartPrints {
+    /// Computes all of them in one pass over the object.
+    pub fn of(object: &Document) -> Self {
+        let mut hashers = Part::ALL.map(|part| Hasher::new(part.name()));
+        let mut add = |part: Option<Part>, key: &str, value: Node<'_>| {
+            if let Some(hasher) = part.and_then(|part| hashers.get_mut(part as usize)) {
+                hasher.str(key).node(value);
+            }
+        };
+        for (key, value) in object.root().sorted_entries() {
+            if key == "metadata" {
+                for (key, value) in value.sorted_entries() {
+                    add(Part::of_metadata(key), key, value);
+                }
+            } else {
+                add(Part::of_top_level(key), key, value);
+            }
+        }
+        Self(hashers.map(|hasher| hasher.finish()))
+    }
+
+    /// One fingerprint over the named parts: what a verdict was derived from.
+    pub fn over(&self, parts: Parts) -> Fingerprint {
+        let mut hasher = Hasher::new("patrol/parts/1");
+        hasher.u64(parts.bits().into());
+        for (part, print) in Part::ALL.into_iter().zip(self.0) {
+            if parts.contains(part) {
+                hasher.print(print);
+            }
+        }
+        hasher.finish()
+    }
+
+    /// The parts in which two objects differ.
+    pub fn differing(&self, other: &Self) -> Parts {
+        let pairs = Part::ALL.into_iter().zip(self.0.iter().zip(&other.0));
+        pairs.filter(|(_, (a, b))| a != b).fold(Parts::NONE, |parts, (part, _)| parts.union(Parts::of(part)))
+    }
+}

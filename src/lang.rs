@@ -1,6 +1,241 @@
-//! The policy languages: one [`Evaluator`](crate::model) per compiled policy, whatever language it is written in.
+//! The policy languages behind one door: a policy of any kind compiles to an [`Evaluator`].
+//!
+//! Evaluators are synchronous and pure. What they need and do not have they name, and the wiring fetches it and calls again; what they
+//! read is noted in the [`Inputs`]. A policy's own failure is an outcome with status `error`, never an `Err` and never a panic.
 
 pub mod cel;
 pub mod cel_k8s;
 pub mod jmespath;
 pub mod kyverno;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::document::{Document, Node, Parts, Reads};
+use crate::matching::Selection;
+use crate::model::{Fact, FactKey, FactValue, Outcome, PolicyKind, ResourceId};
+use crate::policy::{CompanionSource, PolicySource, Standing, Warning};
+
+/// What a policy is compiled with: the exceptions and bindings that name it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Companions<'a> {
+    /// Sorted by role, namespace and name.
+    pub sources: &'a [&'a CompanionSource],
+}
+
+/// What a language makes of a policy.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Which resources it makes a pair with.
+    pub selection: Selection,
+    /// Its meaning.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Whether scans evaluate it.
+    pub standing: Standing,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+    /// The names of its rules as they appear in outcomes; empty for policies without rules.
+    pub rules: Vec<String>,
+}
+
+/// Compiles a policy of any kind. It never fails: a policy that cannot be compiled gives `error` outcomes where it would have applied.
+pub fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
+    match source.key.kind {
+        PolicyKind::ClusterPolicy | PolicyKind::Policy => kyverno::compile(source, companions),
+        kind => Compiled {
+            selection: Selection::default(),
+            evaluator: Arc::new(Silent),
+            standing: Standing::NotScanned { reason: format!("{} is not supported", kind.as_str()) },
+            warnings: Vec::new(),
+            rules: Vec::new(),
+        },
+    }
+}
+
+/// The evaluator of policies that say nothing in a scan.
+#[derive(Debug)]
+struct Silent;
+
+impl Evaluator for Silent {
+    fn evaluate(&self, _inputs: &Inputs<'_>) -> Evaluation {
+        Evaluation::Done(Vec::new())
+    }
+}
+
+/// The result of one run of one pair.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluation {
+    /// The outcomes; none if the policy does not apply to the resource.
+    Done(Vec<Outcome>),
+    /// These facts are needed first.
+    Needs(Vec<FactKey>),
+}
+
+/// A compiled policy's meaning.
+pub trait Evaluator: Debug + Send + Sync {
+    /// Judges one resource. Called again with more facts after [`Evaluation::Needs`].
+    fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation;
+}
+
+/// What is asked of the API server, as policies see it. A scan is a CREATE by nobody.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: Operation,
+    /// `request.userInfo`, `request.roles`, `request.clusterRoles` as one object with these keys; `None` in a scan.
+    pub user: Option<Arc<Document>>,
+    /// `request.oldObject`; `None` in a scan.
+    pub old_object: Option<Arc<Document>>,
+    /// The subresource, empty for none.
+    pub subresource: String,
+    /// Values that a test gives for variables, by their dotted name (`request.mode`, `serviceAccountName`, a context entry's name); they
+    /// win over what the request or the policy says. Empty in a scan.
+    pub given: BTreeMap<String, Arc<Document>>,
+}
+
+/// An admission operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// `CREATE`
+    #[default]
+    Create,
+    /// `UPDATE`
+    Update,
+    /// `DELETE`
+    Delete,
+    /// `CONNECT`
+    Connect,
+}
+
+impl Operation {
+    /// The word in policies and requests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+
+    /// The operation of that word.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Delete, Self::Connect].into_iter().find(|o| o.as_str() == word)
+    }
+}
+
+impl Request {
+    /// The request that a scan stands for: a CREATE without a user.
+    pub fn scan() -> Self {
+        Self {
+            operation: Operation::Create,
+            user: None,
+            old_object: None,
+            subresource: String::new(),
+            given: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a verdict does not hold for ever even if nothing that it read changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Volatility {
+    /// It asked for the time or a random value, or read what cannot be watched: it is due again after the configured maximum age.
+    MaxAge,
+    /// It changes at this instant, in Unix seconds.
+    Until(i64),
+}
+
+/// All that one evaluation may read, and the record of what it did read.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// Who the resource is.
+    pub resource: &'a ResourceId,
+    /// What is asked.
+    pub request: &'a Request,
+    /// The time of the scan.
+    pub now: Timestamp,
+    object: &'a Document,
+    reads: Reads,
+    facts: &'a BTreeMap<FactKey, Arc<Fact>>,
+    facts_read: RefCell<BTreeSet<FactKey>>,
+    facts_missing: RefCell<BTreeSet<FactKey>>,
+    volatility: Cell<Option<Volatility>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// The inputs of one run. `facts` holds what has been fetched so far.
+    pub fn new(
+        resource: &'a ResourceId,
+        object: &'a Document,
+        request: &'a Request,
+        facts: &'a BTreeMap<FactKey, Arc<Fact>>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            resource,
+            request,
+            now,
+            object,
+            reads: Reads::new(),
+            facts,
+            facts_read: RefCell::default(),
+            facts_missing: RefCell::default(),
+            volatility: Cell::new(None),
+        }
+    }
+
+    /// The resource; what is looked at is noted.
+    pub fn object(&self) -> Node<'_> {
+        self.object.tracked(&self.reads)
+    }
+
+    /// A fact, which is noted as read; `None` if it has not been fetched yet, which is noted as well:
+    /// the evaluator then ends with [`Inputs::needs`].
+    pub fn fact(&self, key: &FactKey) -> Option<&'a FactValue> {
+        if let Some(fact) = self.facts.get(key) {
+            if !self.facts_read.borrow().contains(key) {
+                self.facts_read.borrow_mut().insert(key.clone());
+            }
+            Some(&fact.value)
+        } else {
+            self.facts_missing.borrow_mut().insert(key.clone());
+            None
+        }
+    }
+
+    /// Notes that the outcomes will not hold for ever.
+    pub fn note_volatile(&self, volatility: Volatility) {
+        let sooner = match (self.volatility.get(), volatility) {
+            (Some(Volatility::Until(a)), Volatility::Until(b)) => Volatility::Until(a.min(b)),
+            (Some(Volatility::MaxAge), _) => Volatility::MaxAge,
+            (_, new) => new,
+        };
+        self.volatility.set(Some(sooner));
+    }
+
+    /// Which facts were asked for and are not there.
+    pub fn needs(&self) -> Vec<FactKey> {
+        self.facts_missing.borrow().iter().cloned().collect()
+    }
+
+    /// Which parts of the resource were read.
+    pub fn parts_read(&self) -> Parts {
+        self.reads.parts()
+    }
+
+    /// Which facts were read, with what they were.
+    pub fn facts_read(&self) -> Vec<(FactKey, Arc<Fact>)> {
+        let read = self.facts_read.borrow();
+        read.iter().filter_map(|key| Some((key.clone(), Arc::clone(self.facts.get(key)?)))).collect()
+    }
+
+    /// Whether and why the outcomes will not hold for ever.
+    pub fn volatility(&self) -> Option<Volatility> {
+        self.volatility.get()
+    }
+}

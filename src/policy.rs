@@ -1,1 +1,96 @@
-//! policy: see ARCHITECTURE.md.
+//! Policies as values: where one came from, what it compiled to, and the catalog that a scan works with.
+//!
+//! The shape of a policy file is read here; what it *means* is the business of `lang/`. A policy that cannot be compiled is still a policy:
+//! it gives `error` outcomes where it would have applied, and is named with its reason.
+
+mod catalog;
+mod companions;
+mod presentation;
+mod role;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::{Catalog, CatalogProblem, CatalogSettings, ENGINE_VERSION, ExceptionScope};
+pub use companions::CompanionSource;
+pub use role::{PolicyRole, role_of};
+
+use std::sync::Arc;
+
+use crate::document::Document;
+use crate::lang::Evaluator;
+use crate::matching::Selection;
+use crate::model::{Fingerprint, PolicyKey, Severity};
+
+/// A policy as it was read, before compilation.
+#[derive(Clone, Debug)]
+pub struct PolicySource {
+    /// Who it is.
+    pub key: PolicyKey,
+    /// The object.
+    pub document: Arc<Document>,
+    /// Where it came from, for messages: a file with line, or `cluster`.
+    pub origin: String,
+}
+
+/// What reports show of a policy beside its outcomes. Editing it rewrites reports without an evaluation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presentation {
+    /// Annotation `policies.kyverno.io/category`.
+    pub category: Option<String>,
+    /// Annotation `policies.kyverno.io/severity`.
+    pub severity: Option<Severity>,
+    /// False only for annotation `policies.kyverno.io/scored: "false"`: its failures are reported as `warn`.
+    pub is_scored: bool,
+    /// The property `process`; `background scan`, or `admission review` if the policy switched background scans off.
+    pub process: &'static str,
+}
+
+/// Whether a scan of a cluster evaluates a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is evaluated.
+    Scanned,
+    /// It is evaluated in a folder and by `patrol test`, not in a cluster.
+    FolderOnly {
+        /// Why, for people.
+        reason: String,
+    },
+    /// It is never evaluated by a scan.
+    NotScanned {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// Something worth saying about a policy that does not stop it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Warning {
+    /// The field's path, such as `spec.rules[0].validate.pattrn`.
+    pub path: String,
+    /// What is odd about it.
+    pub message: String,
+}
+
+/// A policy ready to be evaluated.
+#[derive(Clone, Debug)]
+pub struct CompiledPolicy {
+    /// Who it is.
+    pub key: PolicyKey,
+    /// Over the compiled meaning: the spec, the labels and annotations that matter, the exceptions that can apply.
+    pub fingerprint: Fingerprint,
+    /// What reports show of it.
+    pub presentation: Presentation,
+    /// Which resources it makes a pair with, decided from their identity alone.
+    pub selection: Selection,
+    /// Its meaning.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Whether scans evaluate it.
+    pub standing: Standing,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+    /// The names of its rules as they appear in outcomes (autogen included), for tests and listings; empty for policies without rules.
+    pub rules: Vec<String>,
+    /// Where it came from.
+    pub origin: String,
+}

@@ -81,6 +81,28 @@ impl Document {
         Ok(document)
     }
 
+    /// Reads an item of a Kubernetes list, in which `apiVersion` and `kind` are absent for built-in kinds: they are added.
+    pub fn from_list_item(bytes: &[u8], api_version: &str, kind: &str) -> Result<Self, DocumentError> {
+        let document = Self::from_json(bytes)?;
+        if document.root().get("kind").is_some() || document.root().kind() != Kind::Object {
+            return Ok(document);
+        }
+        let Self { slots, text } = document;
+        let mut whole = Self { slots: Vec::with_capacity(slots.len() + 4), text };
+        whole.push(Slot::Object { len: 0, end: 0 });
+        for (key, value) in [("apiVersion", api_version), ("kind", kind)] {
+            whole.push_str(key);
+            whole.push_str(value);
+        }
+        whole.slots.extend(slots.iter().skip(1).map(|slot| match *slot {
+            Slot::Array { len, end } => Slot::Array { len, end: end + 4 },
+            Slot::Object { len, end } => Slot::Object { len, end: end + 4 },
+            scalar => scalar,
+        }));
+        whole.close(0);
+        Ok(whole)
+    }
+
     /// Reads whatever serde deserializer, leaving out `metadata.managedFields`; `size_hint` is the length of the input in bytes.
     pub fn from_deserializer<'de, D: Deserializer<'de>>(
         deserializer: D,
@@ -118,6 +140,22 @@ impl Document {
     /// The root, with what is looked at noted in `reads`.
     pub fn tracked<'d>(&'d self, reads: &'d super::Reads) -> Node<'d> {
         Node::root(self, Some(reads))
+    }
+
+    /// Turns floats without a fraction into integers where they fit, as YAML numbers become JSON in Go (`2.0` and `1e3` are whole there).
+    #[must_use]
+    pub fn with_whole_floats_as_integers(mut self) -> Self {
+        const LIMIT: f64 = 9_007_199_254_740_992.0;
+        for slot in &mut self.slots {
+            match *slot {
+                #[expect(clippy::cast_possible_truncation, reason = "the limit is far inside of i64")]
+                Slot::Float(float) if float.fract() == 0.0 && float.abs() <= LIMIT => {
+                    *slot = Slot::Int(float as i64);
+                }
+                _ => {}
+            }
+        }
+        self
     }
 
     /// The memory that the document holds, in bytes.

@@ -1,0 +1,80 @@
+use super::*;
+
+fn prints(json: &str) -> PartPrints {
+    PartPrints::of(&Document::from_json(json.as_bytes()).unwrap())
+}
+
+#[test]
+fn the_order_of_keys_and_managed_fields_do_not_count() {
+    let a = prints(r#"{"metadata":{"labels":{"a":"1","b":"2"},"managedFields":[1]},"spec":{"x":1,"y":2}}"#);
+    let b = prints(r#"{"spec":{"y":2,"x":1},"metadata":{"labels":{"b":"2","a":"1"}}}"#);
+    assert_eq!(a, b);
+}
+
+#[test]
+fn a_change_moves_exactly_its_part() {
+    let base = prints(
+        r#"{"metadata":{"labels":{"a":"1"},"resourceVersion":"1"},"spec":{"x":1},"status":{"p":1},"data":{"k":"v"}}"#,
+    );
+    let cases = [
+        (
+            r#"{"metadata":{"labels":{"a":"2"},"resourceVersion":"1"},"spec":{"x":1},"status":{"p":1},"data":{"k":"v"}}"#,
+            Part::Labels,
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":"1"},"resourceVersion":"2"},"spec":{"x":1},"status":{"p":1},"data":{"k":"v"}}"#,
+            Part::Revision,
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":"1"},"resourceVersion":"1"},"spec":{"x":2},"status":{"p":1},"data":{"k":"v"}}"#,
+            Part::Spec,
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":"1"},"resourceVersion":"1"},"spec":{"x":1},"data":{"k":"v"}}"#,
+            Part::Status,
+        ),
+        (
+            r#"{"metadata":{"labels":{"a":"1"},"resourceVersion":"1"},"spec":{"x":1},"status":{"p":1},"data":{"k":"w"}}"#,
+            Part::Rest,
+        ),
+    ];
+    for (json, part) in cases {
+        let changed = prints(json);
+        assert_eq!(base.differing(&changed), Parts::of(part), "{json}");
+        for other in Part::ALL {
+            assert_eq!(
+                base.over(Parts::of(other)) == changed.over(Parts::of(other)),
+                other != part,
+                "{json} {other:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_absent_part_differs_from_an_empty_one() {
+    assert_ne!(prints(r#"{"spec":{}}"#), prints("{}"));
+    assert_ne!(prints(r#"{"spec":null}"#), prints("{}"));
+}
+
+#[test]
+fn values_are_delimited() {
+    let print = |json: &str| of_node(Document::from_json(json.as_bytes()).unwrap().root());
+    let different = [
+        r#"["ab","c"]"#,
+        r#"["a","bc"]"#,
+        r#"[["a"],"bc"]"#,
+        r#"{"a":"bc"}"#,
+        "[1]",
+        r#"["1"]"#,
+        "[true]",
+        "[null]",
+        "[]",
+        "{}",
+    ];
+    for (i, a) in different.iter().enumerate() {
+        for b in &different[i + 1..] {
+            assert_ne!(print(a), print(b), "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What an evaluation reads beside its resource.
+
+use super::Fingerprint;
+use crate::document::Document;
+
+/// Names one fact. Two evaluations that need the same fact share one fetch a scan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactKey {
+    /// The labels of a namespace, as an object of strings.
+    NamespaceLabels(String),
+    /// The whole Namespace object.
+    Namespace(String),
+    /// A ConfigMap.
+    ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// What the API server answers to a request: `path` as in a policy's `urlPath`, with `body` for POST.
+    ApiCall {
+        /// `GET` or `POST`.
+        method: String,
+        /// The path with its query.
+        path: String,
+        /// The JSON body of a POST, empty for GET.
+        body: String,
+    },
+    /// What a service outside the API server answers.
+    ServiceCall {
+        /// `GET` or `POST`.
+        method: String,
+        /// The URL.
+        url: String,
+        /// The JSON body of a POST, empty for GET.
+        body: String,
+        /// Headers and CA bundle as canonical JSON, empty if none.
+        options: String,
+    },
+    /// A GlobalContextEntry's data, or one of its projections.
+    GlobalContext {
+        /// The entry's name.
+        name: String,
+        /// The projection, empty for the whole data.
+        projection: String,
+    },
+    /// An image's manifest and configuration.
+    Image(String),
+    /// Policy parameters (VAP `paramRef`) or any object or list by its API path parts; `name` empty for a list.
+    Objects {
+        /// API group, empty for the core group.
+        group: String,
+        /// Version.
+        version: String,
+        /// Kind or plural resource name.
+        kind: String,
+        /// Namespace, empty for cluster scope or all namespaces.
+        namespace: String,
+        /// Name, empty for a list.
+        name: String,
+        /// Label selector in its text form, empty for everything.
+        selector: String,
+    },
+}
+
+/// A fact's value as fetched in this scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// What was found.
+    pub value: FactValue,
+    /// The fingerprint of `value`.
+    pub fingerprint: Fingerprint,
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FactValue {
+    /// The data.
+    Found(Document),
+    /// Proven absent.
+    Missing,
+    /// The look-up failed.
+    Failed {
+        /// Why.
+        message: String,
+        /// Whether trying again may help; a verdict that read such a fact is never stored as reusable.
+        is_transient: bool,
+    },
+}
