@@ -139,8 +139,8 @@ impl ImageInfo {
             && let Some((first, rest)) = path.split_once('/')
             && first.contains('_')
         {
-            info.registry = first.to_owned();
-            info.path = rest.to_owned();
+            first.clone_into(&mut info.registry);
+            rest.clone_into(&mut info.path);
         }
         Ok(info)
     }

@@ -338,7 +338,10 @@ fn expand(part: &str) -> Result<Vec<String>, SemverError> {
         flat
     };
     // The number before the wildcard is raised; without a wildcard at the end there is none, and nothing is left.
-    let raised = || match (version.ends_with(".x"), version.split('.').count()) {
+    let raised = || match (
+        version.rsplit('.').next() == Some("x"),
+        version.split('.').count(),
+    ) {
         (true, 2) => raise(&flat, 0),
         (true, 3) => raise(&flat, 1),
         _ => String::new(),
