@@ -7,4 +7,6 @@ mod jmespath;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod store;
