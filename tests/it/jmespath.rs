@@ -1,4 +1,4 @@
-//! JMESPath from the outside: the upstream compliance suite, the Markdown specs, and the real library's answers.
+//! `JMESPath` from the outside: the upstream compliance suite, the Markdown specs, and the real library's answers.
 
 use std::path::PathBuf;
 

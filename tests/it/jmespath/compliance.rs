@@ -1,4 +1,4 @@
-//! The compliance suite of JMESPath, as Kyverno's fork ships it.
+//! The compliance suite of `JMESPath`, as Kyverno's fork ships it.
 
 use super::*;
 
