@@ -8,7 +8,6 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 
-/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
 /// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.
 pub const STATE_SOURCES_MAX: usize = 16;
 
@@ -79,7 +78,7 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
-/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
+/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
 pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// The levels of a `JMESPath` expression: evaluation recurses once a level, real expressions stay below 30.
