@@ -40,8 +40,8 @@ impl Shortest {
             .then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
     }
 
-    /// Reads `d.ddde±d`. Where two shortest texts are equally near, Go takes the one with the even last digit, which is
-    /// what rounding to the same number of places (`rounded`) gives.
+    /// Reads `d.ddde±d`. Where two shortest texts are equally near, Go takes the one with the even last
+    /// digit, which is what rounding to the same number of places (`rounded`) gives.
     fn read<T: FromStr + PartialEq>(
         value: &T,
         text: &str,
@@ -174,8 +174,8 @@ pub fn json_float(value: f64) -> Option<String> {
     Some(format_float(value))
 }
 
-/// Appends `text` as a JSON string the way `encoding/json` writes it by default: `<`, `>` and `&` as `\u003c`,
-/// `\u003e` and `\u0026`, and the line separators U+2028 and U+2029 escaped.
+/// Appends `text` as a JSON string the way `encoding/json` writes it by default: `<`, `>` and `&` as
+/// `\u003c`, `\u003e` and `\u0026`, and the line separators U+2028 and U+2029 escaped.
 pub fn write_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -281,8 +281,8 @@ pub fn write_map<'a, V>(
     });
 }
 
-/// Go's conversion `int64(value)` on amd64: truncates, and gives the smallest integer for anything that does not
-/// fit, including not-a-number.
+/// Go's conversion `int64(value)` on amd64: truncates, and gives the smallest integer for anything that
+/// does not fit, including not-a-number.
 pub fn f64_to_i64(value: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&value) {
