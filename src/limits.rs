@@ -8,6 +8,21 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 
+/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
+pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
+pub const JMESPATH_HEIGHT_MAX: usize = 160;
+
+/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
+pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
+
+/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
+pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
+
+/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
+pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
+
 /// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
 /// arithmetic on hostile input cheap.
 pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
