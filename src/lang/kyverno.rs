@@ -1,1 +1,3 @@
 //! kyverno: see ARCHITECTURE.md.
+
+pub(crate) mod rule;

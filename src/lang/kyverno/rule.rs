@@ -1,0 +1,3 @@
+//! One rule of a Kyverno policy.
+
+mod pattern;
