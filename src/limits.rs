@@ -44,3 +44,7 @@ pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits of a word; real patterns
 /// have fewer than ten.
 pub const PATTERN_ANCHORS_MAX: usize = 64;
+
+/// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
+/// rounds, and a label whose value is a variable that names itself would never end.
+pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;

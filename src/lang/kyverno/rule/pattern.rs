@@ -17,7 +17,8 @@ use crate::document::{Kind, Node};
 use crate::gostd::wildcard::{Wildcard, contains_wildcard};
 use crate::limits;
 
-pub(super) use anchor::Anchor;
+use anchor::Anchor;
+pub(super) use anchor::unanchored;
 pub(super) use matching::Verdict;
 pub(super) use number::has_range;
 pub(super) use value::Leaf;

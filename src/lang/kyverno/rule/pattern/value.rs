@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::document::{Kind, Node, Value};
+use crate::document::{DocumentBuilder, Kind, Node, Value};
 use crate::gostd::strconv;
 use crate::gostd::wildcard::Wildcard;
 use crate::lang::jmespath;
@@ -84,6 +84,18 @@ impl Leaf {
             Self::Float(wanted) => value.is_some_and(|value| is_float(value, *wanted)),
             Self::Text(text) => text.is_match(value),
         }
+    }
+
+    /// The leaf of a text.
+    pub(in super::super) fn of_text(text: &str) -> Self {
+        Self::Text(TextPattern::of(text))
+    }
+
+    /// Whether a text satisfies the leaf.
+    pub(in super::super) fn is_text_match(&self, text: &str) -> bool {
+        let mut builder = DocumentBuilder::new();
+        builder.string(text);
+        self.is_scalar_match(Some(builder.finish().root()))
     }
 
     /// Whether the leaf is the text `*`.
