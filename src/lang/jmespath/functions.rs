@@ -3,7 +3,16 @@
 //! One file below holds one family. A function sees arguments of the right types only; what it refuses beyond that is an
 //! [`EvaluateError::Other`] with Kyverno's text.
 
+mod arithmetic;
 mod builtin;
+mod collections;
+mod encode;
+mod net;
+mod random;
+mod regex;
+mod text;
+mod time;
+mod x509;
 
 use super::ast::Expr;
 use super::evaluate::Evaluator;
@@ -11,6 +20,13 @@ use super::go_value::{items, number, sprint};
 use super::prepared::Prepared;
 use super::{Env, EvaluateError};
 use crate::document::{Kind, Value};
+
+const ANY: &[Type] = &[Type::Any];
+const ARRAY: &[Type] = &[Type::Array];
+const NUMBER: &[Type] = &[Type::Number];
+const OBJECT: &[Type] = &[Type::Object];
+const STRING: &[Type] = &[Type::String];
+const STRING_OR_NUMBER: &[Type] = &[Type::String, Type::Number];
 
 /// What a function gives.
 type Answer<'d> = Result<Value<'d>, EvaluateError>;
@@ -82,6 +98,8 @@ pub(super) enum Preparation {
     Nothing,
     /// It is a wildcard.
     Wildcard,
+    /// It is a regular expression.
+    Regexp,
 }
 
 /// When a function's result depends on more than its arguments.
@@ -120,6 +138,21 @@ impl Function {
 
     const fn variadic(mut self) -> Self {
         self.parameters = Parameters::OneOrMore;
+        self
+    }
+
+    const fn ignoring_arguments(mut self) -> Self {
+        self.parameters = Parameters::Ignored;
+        self
+    }
+
+    const fn volatile(mut self, volatility: Volatility) -> Self {
+        self.volatility = volatility;
+        self
+    }
+
+    const fn prepared(mut self, preparation: Preparation) -> Self {
+        self.preparation = preparation;
         self
     }
 
@@ -226,6 +259,11 @@ impl<'a, 'd> Arguments<'a, 'd> {
         self.value_ref(position).and_then(number).unwrap_or_default()
     }
 
+    /// The text at a position whose parameter is a string or a number.
+    fn text_or_number(&self, position: usize) -> String {
+        self.value_ref(position).and_then(text::plain_text).unwrap_or_default()
+    }
+
     /// The items at a position whose parameter is a list; each costs a step.
     fn items(&self, position: usize) -> Result<Vec<Value<'d>>, EvaluateError> {
         let items: Vec<_> = self.value_ref(position).and_then(items).into_iter().flatten().collect();
@@ -254,7 +292,18 @@ impl<'a, 'd> Arguments<'a, 'd> {
 }
 
 /// The tables of all families. Kyverno's functions come first: its `sum` replaces go-jmespath's.
-static TABLES: &[&[Function]] = &[builtin::FUNCTIONS];
+static TABLES: &[&[Function]] = &[
+    text::FUNCTIONS,
+    regex::FUNCTIONS,
+    arithmetic::FUNCTIONS,
+    collections::FUNCTIONS,
+    encode::FUNCTIONS,
+    time::FUNCTIONS,
+    random::FUNCTIONS,
+    net::FUNCTIONS,
+    x509::FUNCTIONS,
+    builtin::FUNCTIONS,
+];
 
 /// The function of a name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {

@@ -4,6 +4,7 @@
 
 use super::ast::Expr;
 use super::functions::{Function, Preparation};
+use crate::gostd::regexp::Regexp;
 use crate::gostd::wildcard::Wildcard;
 
 /// The prepared constant argument of one call.
@@ -14,6 +15,8 @@ pub(super) enum Prepared {
     Nothing,
     /// The pattern of `pattern_match`.
     Wildcard(Wildcard),
+    /// The expression of `regex_match` and its siblings.
+    Regexp(Box<Regexp>),
 }
 
 impl Prepared {
@@ -23,6 +26,9 @@ impl Prepared {
         let literal = arguments.first().and_then(Expr::as_literal_str);
         match (preparation, literal) {
             (Preparation::Wildcard, Some(pattern)) => Self::Wildcard(Wildcard::new(pattern)),
+            (Preparation::Regexp, Some(source)) => {
+                Regexp::compile(source).map_or(Self::Nothing, |regexp| Self::Regexp(Box::new(regexp)))
+            }
             _ => Self::Nothing,
         }
     }

@@ -2,19 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::{Answer, Arguments, Function, Type};
+use super::{ANY, ARRAY, Answer, Arguments, Function, NUMBER, OBJECT, STRING, Type};
 use crate::document::{Kind, Map, Text, Value};
 use crate::gostd::strconv;
 use crate::lang::jmespath::evaluate::or_null;
 use crate::lang::jmespath::go_value::{go_type, items, number};
 use crate::lang::jmespath::{EvaluateError, go_json};
 
-const NUMBER: &[Type] = &[Type::Number];
-const STRING: &[Type] = &[Type::String];
-const ARRAY: &[Type] = &[Type::Array];
-const OBJECT: &[Type] = &[Type::Object];
 const REFERENCE: &[Type] = &[Type::Reference];
-const ANY: &[Type] = &[Type::Any];
 const NUMBERS: &[Type] = &[Type::ArrayNumber];
 const NUMBERS_OR_STRINGS: &[Type] = &[Type::ArrayNumber, Type::ArrayString];
 const STRINGS_OR_NUMBERS: &[Type] = &[Type::ArrayString, Type::ArrayNumber];

@@ -30,6 +30,11 @@ impl Scanner<'_> {
         self.chars.next().map(|next| (next, context.to_owned())).ok_or(None)
     }
 
+    /// As [`next`](Self::next) inside of a word, number or escape: Go feeds its scanner a space at the end of the text.
+    fn next_inside(&mut self, context: &str) -> (char, String) {
+        (self.chars.next().unwrap_or(' '), context.to_owned())
+    }
+
     fn end(&mut self) -> Result<(), Unexpected> {
         self.skip_space();
         match self.chars.next() {
@@ -46,7 +51,7 @@ impl Scanner<'_> {
             '{' => self.nested(Self::object),
             '[' => self.nested(Self::array),
             '"' => self.string(),
-            '-' => match self.next("in numeric literal")? {
+            '-' => match self.next_inside("in numeric literal") {
                 (digit @ '0'..='9', _) => self.number(digit),
                 other => Err(Some(other)),
             },
@@ -110,11 +115,11 @@ impl Scanner<'_> {
         loop {
             match self.next("in string literal")? {
                 ('"', _) => return Ok(()),
-                ('\\', _) => match self.next("in string escape code")? {
+                ('\\', _) => match self.next_inside("in string escape code") {
                     ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't', _) => {}
                     ('u', _) => {
                         for _ in 0..4 {
-                            match self.next("in \\u hexadecimal character escape")? {
+                            match self.next_inside("in \\u hexadecimal character escape") {
                                 (digit, _) if digit.is_ascii_hexdigit() => {}
                                 other => return Err(Some(other)),
                             }
@@ -137,14 +142,14 @@ impl Scanner<'_> {
             self.digits();
         }
         if self.chars.next_if_eq(&'.').is_some() {
-            match self.next("after decimal point in numeric literal")? {
+            match self.next_inside("after decimal point in numeric literal") {
                 ('0'..='9', _) => self.digits(),
                 other => return Err(Some(other)),
             }
         }
         if self.chars.next_if(|c| matches!(c, 'e' | 'E')).is_some() {
             let _sign = self.chars.next_if(|c| matches!(c, '+' | '-'));
-            match self.next("in exponent of numeric literal")? {
+            match self.next_inside("in exponent of numeric literal") {
                 ('0'..='9', _) => self.digits(),
                 other => return Err(Some(other)),
             }
@@ -155,7 +160,7 @@ impl Scanner<'_> {
     fn word(&mut self, rest: &str, word: &str) -> Result<(), Unexpected> {
         for expected in rest.chars() {
             let context = format!("in literal {word} (expecting {})", quote(expected));
-            let found = self.next(&context)?;
+            let found = self.next_inside(&context);
             if found.0 != expected {
                 return Err(Some(found));
             }
