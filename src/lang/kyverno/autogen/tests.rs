@@ -94,7 +94,10 @@ fn namespaces_operations_and_namespace_selectors_do_not_switch_autogen_off() {
 fn only_entries_for_pods_get_the_controllers_except_in_the_rule_for_cron_jobs() {
     let matches = r#"{"any":[{"resources":{"kinds":["Pod"]}},{"resources":{"kinds":["Service"]}}]}"#;
     let rules = derived(&rule(matches), Some("Job,CronJob"));
-    assert!(rules[0].contains(r#"[{"resources":{"kinds":["batch/v1/Job"]}},{"resources":{"kinds":["Service"]}}]"#));
+    assert!(
+        rules[0]
+            .contains(r#"[{"resources":{"kinds":["batch/v1/Job"]}},{"resources":{"kinds":["Service"]}}]"#)
+    );
     assert_eq!(rules[1].matches("batch/v1/CronJob").count(), 2);
 }
 
@@ -149,24 +152,33 @@ fn each_kind_of_check_keeps_what_belongs_to_it() {
     let of = |validate: &str| {
         let rules = rule(PODS).replace(r#"{"pattern":{"spec":{}}}"#, validate);
         let derived = derived(&rules, Some("Deployment,CronJob"));
-        let validate = |rule: &String| rule.split_once(r#""validate":"#).unwrap().1.trim_end_matches('}').to_owned();
+        let validate =
+            |rule: &String| rule.split_once(r#""validate":"#).unwrap().1.trim_end_matches('}').to_owned();
         (validate(&derived[0]), validate(&derived[1]))
     };
     assert_eq!(
-        of(r#"{"message":"at $(./../pattern/spec/x)","deny":{},"pattern":{"a":1},"failureAction":"Audit"}"#).0,
+        of(r#"{"message":"at $(./../pattern/spec/x)","deny":{},"pattern":{"a":1},"failureAction":"Audit"}"#)
+            .0,
         concat!(
             r#"{"failureAction":"Audit","message":"at $(./../pattern/spec/template/spec/x)","#,
             r#""pattern":{"spec":{"template":{"a":1"#
         )
     );
-    assert_eq!(of(r#"{"anyPattern":[{"a":1},{"b":2}]}"#).1, concat!(
-        r#"{"anyPattern":[{"spec":{"jobTemplate":{"spec":{"template":{"a":1}}}}},"#,
-        r#"{"spec":{"jobTemplate":{"spec":{"template":{"b":2}}}}}]"#
-    ));
-    assert_eq!(of(r#"{"podSecurity":{"level":"baseline","exclude":[{"controlName":"x"}]}}"#).0,
-        r#"{"podSecurity":{"exclude":[{"controlName":"x"}],"level":"baseline""#);
-    assert_eq!(of(r#"{"assert":{"object":{"a":1},"x":2}}"#).0,
-        r#"{"assert":{"object":{"spec":{"template":{"a":1}}},"x":2"#);
+    assert_eq!(
+        of(r#"{"anyPattern":[{"a":1},{"b":2}]}"#).1,
+        concat!(
+            r#"{"anyPattern":[{"spec":{"jobTemplate":{"spec":{"template":{"a":1}}}}},"#,
+            r#"{"spec":{"jobTemplate":{"spec":{"template":{"b":2}}}}}]"#
+        )
+    );
+    assert_eq!(
+        of(r#"{"podSecurity":{"level":"baseline","exclude":[{"controlName":"x"}]}}"#).0,
+        r#"{"podSecurity":{"exclude":[{"controlName":"x"}],"level":"baseline""#
+    );
+    assert_eq!(
+        of(r#"{"assert":{"object":{"a":1},"x":2}}"#).0,
+        r#"{"assert":{"object":{"spec":{"template":{"a":1}}},"x":2"#
+    );
 }
 
 #[test]
@@ -175,7 +187,9 @@ fn rules_that_say_nothing_about_pods_get_no_derived_rules() {
         format!(r#"[{{"name":"r","match":{PODS},"mutate":{{"patchStrategicMerge":{{}}}}}}]"#),
         format!(r#"[{{"name":"r","match":{PODS},"validate":{{"manifests":{{}}}}}}]"#),
         format!(r#"[{{"name":"autogen-r","match":{PODS},"validate":{{"pattern":{{}}}}}}]"#),
-        format!(r#"[{{"name":"g","match":{PODS},"generate":{{"kind":"X"}}}},{{"name":"r","match":{PODS},"validate":{{"pattern":{{}}}}}}]"#),
+        format!(
+            r#"[{{"name":"g","match":{PODS},"generate":{{"kind":"X"}}}},{{"name":"r","match":{PODS},"validate":{{"pattern":{{}}}}}}]"#
+        ),
         format!(
             r#"[{{"name":"r","match":{PODS},"exclude":{{"any":[{{"resources":{{"kinds":["Service"]}}}}]}},
               "validate":{{"pattern":{{}}}}}}]"#

@@ -15,7 +15,10 @@ fn objection_to_key(key: &str) -> Option<String> {
 
 #[test]
 fn a_policy_that_asks_for_nothing_special_is_scanned() {
-    assert_eq!(objection_to(r#"{"rules":[{"name":"r","match":{"any":[{"resources":{"kinds":["Pod"]}}]}}]}"#), None);
+    assert_eq!(
+        objection_to(r#"{"rules":[{"name":"r","match":{"any":[{"resources":{"kinds":["Pod"]}}]}}]}"#),
+        None
+    );
     assert_eq!(objection_to(r#"{"background":true}"#), None);
 }
 
@@ -27,8 +30,10 @@ fn a_policy_that_switches_background_scans_off_is_not_scanned() {
 #[test]
 fn rules_about_users_and_every_kind_are_named() {
     assert_eq!(
-        objection_to(r#"{"rules":[{"name":"r","match":{"any":[{"resources":{}},{"subjects":[{"kind":"User"}]}]}}]}"#)
-            .unwrap(),
+        objection_to(
+            r#"{"rules":[{"name":"r","match":{"any":[{"resources":{}},{"subjects":[{"kind":"User"}]}]}}]}"#
+        )
+        .unwrap(),
         "rule `r` needs user information: `match.any[1].subjects`"
     );
     assert_eq!(
@@ -36,7 +41,8 @@ fn rules_about_users_and_every_kind_are_named() {
         "rule `r` needs user information: `exclude.clusterRoles`"
     );
     assert_eq!(
-        objection_to(r#"{"rules":[{"name":"r","match":{"all":[{"resources":{"kinds":["*/*"]}}]}}]}"#).unwrap(),
+        objection_to(r#"{"rules":[{"name":"r","match":{"all":[{"resources":{"kinds":["*/*"]}}]}}]}"#)
+            .unwrap(),
         "rule `r` is for every kind: `match.all[0].resources.kinds`"
     );
 }
@@ -52,7 +58,9 @@ fn variables_of_a_request_by_somebody_are_named() {
         let expected = format!("rule `r` needs user information: `{{{{{variable}}}}}`");
         assert_eq!(objection_to_key(key).unwrap(), expected, "{key}");
     }
-    for key in ["{{ request.object.spec.serviceAccountName }}", "serviceAccountName", r"\{{serviceAccountName}}"] {
+    for key in
+        ["{{ request.object.spec.serviceAccountName }}", "serviceAccountName", r"\{{serviceAccountName}}"]
+    {
         assert_eq!(objection_to_key(key), None, "{key}");
     }
 }
@@ -63,7 +71,9 @@ fn variables_that_nothing_defines_are_named() {
         objection_to_key("{{ foo.bar }}").unwrap(),
         "rule `r` uses a variable that nothing defines: `{{ foo.bar }}`"
     );
-    for key in ["{{ request.object.x }}", "{{ element.x }}", "{{@}}", "{{ to_upper('x') }}", "{{images.containers}}"] {
+    for key in
+        ["{{ request.object.x }}", "{{ element.x }}", "{{@}}", "{{ to_upper('x') }}", "{{images.containers}}"]
+    {
         assert_eq!(objection_to_key(key), None, "{key}");
     }
     let with_context = |context: &str, key: &str| {

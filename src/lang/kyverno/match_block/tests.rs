@@ -252,10 +252,7 @@ fn the_kinds_of_a_block_are_never_narrower_than_what_it_means() {
         kinds(r#"{"any":[{"resources":{"kinds":["Pod"]}},{"resources":{"kinds":["Job"]}}]}"#),
         ["Pod", "Job"]
     );
-    assert_eq!(
-        kinds(r#"{"all":[{"resources":{"names":["a"]}},{"resources":{"kinds":["Job"]}}]}"#),
-        ["Job"]
-    );
+    assert_eq!(kinds(r#"{"all":[{"resources":{"names":["a"]}},{"resources":{"kinds":["Job"]}}]}"#), ["Job"]);
     assert_eq!(kinds(r#"{"any":[{"resources":{"names":["a"]}}]}"#), ["*"]);
     assert_eq!(kinds(r#"{"any":[{"clusterRoles":["a"]}]}"#), ["*"]);
     assert_eq!(kinds("{}"), Vec::<String>::new());
