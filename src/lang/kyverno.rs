@@ -9,6 +9,7 @@ mod background;
 mod exception;
 mod frame;
 mod labels;
+mod lint;
 mod match_block;
 mod rule;
 mod shape;

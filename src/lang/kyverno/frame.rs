@@ -10,7 +10,7 @@ use super::exception::Exception;
 use super::match_block::{Answer, MatchBlock, Place};
 use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
-use super::{autogen, background};
+use super::{autogen, background, lint};
 use crate::document::{Document, Node};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
@@ -70,6 +70,7 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     };
     let own: Vec<Node<'_>> =
         spec.get("rules").into_iter().flat_map(Node::items).take(limits::POLICY_RULES_MAX).collect();
+    lint::advice(&own).into_iter().for_each(|warning| compiler.warn(warning));
     let annotation = root.path(&["metadata", "annotations", autogen::CONTROLLERS_ANNOTATION]);
     let derived = autogen::derive(&own, annotation.and_then(Node::as_str));
     for (index, rule) in own.iter().enumerate() {
