@@ -1,1 +1,14 @@
-//! inventory: see ARCHITECTURE.md.
+//! Who the resources are: identity, the scope and names of kinds, and who controls what.
+//!
+//! Pure look-ups over documents. Built-in kinds are known from a table, others from the definitions of custom
+//! resources that are met; a kind that nobody describes counts as namespaced. Reading manifests or asking a
+//! server is the business of `folder/` and `cluster/`.
+
+mod builtin;
+mod identify;
+mod scopes;
+#[cfg(test)]
+mod tests;
+
+pub use identify::{Controller, IdentityError, controlled_by, derived_uid, identify};
+pub use scopes::{KindInfo, Scopes, guess_plural};

@@ -3,11 +3,22 @@
 //! What needs the object itself (labels, annotations, a namespace's labels) is part of an evaluation, so that its reads are tracked;
 //! a resource that is selected here and not matched there has a verdict without outcomes.
 
+mod filters;
+mod index;
+mod kinds;
+
+#[cfg(test)]
+mod tests;
+
+pub use filters::{DEFAULT_RESOURCE_FILTERS, FilterError, ResourceFilters};
+pub use index::Index;
+pub use kinds::KindPattern;
+
 use crate::gostd::wildcard::Wildcard;
-use crate::model::ResourceId;
+use crate::model::{Gvk, ResourceId};
 
 /// A kind selector of a policy: each part may hold wildcards; `*` stands for everything.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindSelector {
     /// API group.
     pub group: Wildcard,
@@ -18,7 +29,7 @@ pub struct KindSelector {
 }
 
 /// What a policy makes pairs with. Wider than what it matches, never narrower.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Any of these kinds.
     pub kinds: Vec<KindSelector>,
@@ -32,13 +43,21 @@ impl Selection {
         self.namespace.as_ref().is_none_or(|namespace| *namespace == resource.key.namespace)
             && self.kinds.iter().any(|kind| kind.selects(resource))
     }
+
+    /// Whether the policy makes pairs with resources of that kind, in some namespace.
+    pub fn selects_kind(&self, gvk: &Gvk) -> bool {
+        self.kinds.iter().any(|kind| kind.selects_kind(&gvk.group, &gvk.version, &gvk.kind))
+    }
 }
 
 impl KindSelector {
     /// Whether the resource is of this kind.
     pub fn selects(&self, resource: &ResourceId) -> bool {
-        self.kind.is_match(&resource.key.kind)
-            && self.group.is_match(&resource.key.group)
-            && self.version.is_match(&resource.version)
+        self.selects_kind(&resource.key.group, &resource.version, &resource.key.kind)
+    }
+
+    /// Whether the kind is this kind.
+    pub fn selects_kind(&self, group: &str, version: &str, kind: &str) -> bool {
+        self.kind.is_match(kind) && self.group.is_match(group) && self.version.is_match(version)
     }
 }

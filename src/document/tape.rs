@@ -120,6 +120,22 @@ impl Document {
         Node::root(self, Some(reads))
     }
 
+    /// Turns floats without a fraction into integers where they fit, as YAML numbers become JSON in Go (`2.0` and `1e3` are whole there).
+    #[must_use]
+    pub fn with_whole_floats_as_integers(mut self) -> Self {
+        const LIMIT: f64 = 9_007_199_254_740_992.0;
+        for slot in &mut self.slots {
+            match *slot {
+                #[expect(clippy::cast_possible_truncation, reason = "the limit is far inside of i64")]
+                Slot::Float(float) if float.fract() == 0.0 && float.abs() <= LIMIT => {
+                    *slot = Slot::Int(float as i64);
+                }
+                _ => {}
+            }
+        }
+        self
+    }
+
     /// The memory that the document holds, in bytes.
     pub fn heap_size(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.text.capacity()

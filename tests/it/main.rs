@@ -1,3 +1,12 @@
 //! The one integration-test binary: a module per kind of test.
 
 mod jmespath;
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it leaves out"
+)]
+
+mod conformance;
+mod shared;
