@@ -1,6 +1,5 @@
 //! The one integration-test binary: a module per kind of test.
 
-mod jmespath;
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,4 +8,5 @@ mod jmespath;
 )]
 
 mod conformance;
+mod jmespath;
 mod shared;
