@@ -94,6 +94,17 @@ impl Document {
         Ok(document)
     }
 
+    /// The same document with every integer as a float, as Go's `encoding/json` reads numbers into an `any`.
+    #[must_use]
+    pub fn with_float_numbers(mut self) -> Self {
+        for slot in &mut self.slots {
+            if let Slot::Int(value) = *slot {
+                *slot = Slot::Float(value as f64);
+            }
+        }
+        self
+    }
+
     /// The document `null`.
     pub fn null() -> Self {
         Self { slots: vec![Slot::Null], text: String::new() }

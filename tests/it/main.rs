@@ -8,4 +8,5 @@
 )]
 
 mod conformance;
+mod jmespath;
 mod shared;
