@@ -121,7 +121,8 @@ impl Catalog {
         let companions = catalog.in_scope(companions, settings);
         catalog.note_strays(&companions, &by_key);
         for source in by_key.into_values().take(limits::POLICIES_MAX) {
-            let own: Vec<&CompanionSource> = companions.iter().copied().filter(|c| c.is_for(&source.key)).collect();
+            let own: Vec<&CompanionSource> =
+                companions.iter().copied().filter(|c| c.is_for(&source.key)).collect();
             let policy = previous.get(&source.key);
             catalog.add(policy, &source, &own);
         }
@@ -182,7 +183,8 @@ impl Catalog {
                     });
                     continue;
                 }
-                let background = companion.document.root().path(&["spec", "background"]).and_then(Node::as_bool);
+                let background =
+                    companion.document.root().path(&["spec", "background"]).and_then(Node::as_bool);
                 if settings.background_only && background == Some(false) {
                     continue;
                 }
@@ -194,7 +196,8 @@ impl Catalog {
 
     fn note_strays(&mut self, companions: &[&CompanionSource], policies: &BTreeMap<PolicyKey, PolicySource>) {
         for companion in companions.iter().filter(|c| c.role == PolicyRole::Exception) {
-            let is_kyverno = |key: &&PolicyKey| matches!(key.kind, PolicyKind::ClusterPolicy | PolicyKind::Policy);
+            let is_kyverno =
+                |key: &&PolicyKey| matches!(key.kind, PolicyKind::ClusterPolicy | PolicyKind::Policy);
             if !policies.keys().filter(is_kyverno).any(|key| companion.is_for(key)) {
                 self.problems.push(CatalogProblem::ExceptionWithoutPolicy {
                     exception: companion.key(),

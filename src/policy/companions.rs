@@ -25,7 +25,8 @@ impl CompanionSource {
     /// Whether it names the policy.
     pub fn is_for(&self, policy: &PolicyKey) -> bool {
         let Some(spec) = self.document.root().get("spec") else { return false };
-        let text = |node: Node<'_>, key: &str, wanted: &str| node.get(key).and_then(Node::as_str) == Some(wanted);
+        let text =
+            |node: Node<'_>, key: &str, wanted: &str| node.get(key).and_then(Node::as_str) == Some(wanted);
         let any = |key: &str, is_it: &dyn Fn(Node<'_>) -> bool| {
             spec.get(key).into_iter().flat_map(Node::items).any(is_it)
         };
@@ -44,6 +45,10 @@ impl CompanionSource {
 
     /// `namespace/name`, or the name alone.
     pub fn key(&self) -> String {
-        if self.namespace.is_empty() { self.name.clone() } else { format!("{}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}/{}", self.namespace, self.name)
+        }
     }
 }

@@ -4,7 +4,7 @@ mod conformance;
 #[cfg(test)]
 mod live;
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
-#[cfg(test)]
-mod store;
 mod jmespath;
 mod shared;
+#[cfg(test)]
+mod store;

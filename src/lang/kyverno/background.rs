@@ -24,7 +24,9 @@ pub(super) fn objection(policy: Node<'_>, rules: &[Node<'_>]) -> Option<String> 
     if policy.path(&["spec", "background"]).and_then(Node::as_bool) == Some(false) {
         return Some("`spec.background` is false".to_owned());
     }
-    if policy.path(&["status", "validatingadmissionpolicy", "generated"]).and_then(Node::as_bool) == Some(true) {
+    if policy.path(&["status", "validatingadmissionpolicy", "generated"]).and_then(Node::as_bool)
+        == Some(true)
+    {
         return Some("a ValidatingAdmissionPolicy was generated from it".to_owned());
     }
     rules.iter().find_map(|rule| user_filter(*rule).or_else(|| every_kind(*rule))).or_else(|| {
@@ -142,7 +144,8 @@ fn declare(node: Node<'_>, declared: &mut Vec<String>) {
     for entry in node.get("context").into_iter().flat_map(Node::items) {
         let name = entry.get("name").and_then(Node::as_str).unwrap_or_default();
         if entry.get("configMap").is_some() {
-            declared.extend([".data", ".metadata", ".data.*", ".metadata.*"].map(|tail| format!("{name}{tail}")));
+            declared
+                .extend([".data", ".metadata", ".data.*", ".metadata.*"].map(|tail| format!("{name}{tail}")));
         } else {
             declared.push(format!("{name}*"));
         }

@@ -96,7 +96,10 @@ fn exceptions(companions: &Companions<'_>, key: &PolicyKey) -> Vec<Exception> {
 
 /// What makes every rule of a policy an error: parts of the policy around its rules that cannot be honoured.
 fn broken_spec(spec: Node<'_>, mistyped: &[Warning]) -> Option<String> {
-    if spec.path(&["webhookConfiguration", "matchConditions"]).is_some_and(|conditions| !conditions.is_empty()) {
+    if spec
+        .path(&["webhookConfiguration", "matchConditions"])
+        .is_some_and(|conditions| !conditions.is_empty())
+    {
         return Some("`spec.webhookConfiguration.matchConditions` is not supported yet".to_owned());
     }
     let is_around = |warning: &&Warning| !warning.path.starts_with("spec.rules[");
@@ -146,7 +149,8 @@ impl Compiler<'_> {
         let exceptions: Vec<Exception> =
             self.exceptions.iter().filter(|exception| exception.is_for(&name)).cloned().collect();
         let path = format!("spec.rules[{index}]");
-        let mistyped = self.mistyped.iter().find(|w| w.path == path || w.path.starts_with(&format!("{path}.")));
+        let mistyped =
+            self.mistyped.iter().find(|w| w.path == path || w.path.starts_with(&format!("{path}.")));
         let body = match self.broken.clone().or_else(|| mistyped.map(refusal)) {
             Some(message) => Body::Broken(message),
             None => self.body(rule, &path, &exceptions),

@@ -96,12 +96,21 @@ impl MatchBlock {
             if filter.kinds.is_empty() && (filter.is_described || !filter.user.is_empty()) {
                 return vec![KindPattern::parse("*").kind];
             }
-            filter.kinds.iter().filter(|kind| kind.can_match_objects()).map(|kind| kind.kind.clone()).collect()
+            filter
+                .kinds
+                .iter()
+                .filter(|kind| kind.can_match_objects())
+                .map(|kind| kind.kind.clone())
+                .collect()
         };
         if self.is_any {
             self.filters.iter().flat_map(kinds).collect()
         } else {
-            self.filters.iter().find(|filter| !filter.kinds.is_empty()).or(self.filters.first()).map_or(vec![], kinds)
+            self.filters
+                .iter()
+                .find(|filter| !filter.kinds.is_empty())
+                .or(self.filters.first())
+                .map_or(vec![], kinds)
         }
     }
 
@@ -197,9 +206,10 @@ impl Filter {
             && (self.annotations.is_empty() || {
                 let annotations = metadata("annotations");
                 self.annotations.iter().all(|(key, value)| {
-                    annotations.into_iter().flat_map(Node::entries).any(|(k, v)| {
-                        key.is_match(k) && v.as_str().is_some_and(|v| value.is_match(v))
-                    })
+                    annotations
+                        .into_iter()
+                        .flat_map(Node::entries)
+                        .any(|(k, v)| key.is_match(k) && v.as_str().is_some_and(|v| value.is_match(v)))
                 })
             })
     }
@@ -221,9 +231,10 @@ impl Filter {
             None => Answer::Needs,
             Some(FactValue::Found(labels)) => of(selector.is_match(Some(labels.root()))),
             Some(FactValue::Missing) => of(selector.is_match(None)),
-            Some(FactValue::Failed { message, .. }) => {
-                Answer::Failed(format!("failed to get the labels of namespace `{}`: {message}", key.namespace))
-            }
+            Some(FactValue::Failed { message, .. }) => Answer::Failed(format!(
+                "failed to get the labels of namespace `{}`: {message}",
+                key.namespace
+            )),
         }
     }
 }

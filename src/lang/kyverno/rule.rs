@@ -62,7 +62,8 @@ impl Rule {
 
     /// Judges a resource that the rule matches.
     pub(crate) fn evaluate(&self, _inputs: &Inputs<'_>, exclusions: &Exclusions) -> RuleResult {
-        let excepted: Vec<_> = exclusions.exceptions.iter().filter_map(|at| self.exceptions.get(*at)).collect();
+        let excepted: Vec<_> =
+            exclusions.exceptions.iter().filter_map(|at| self.exceptions.get(*at)).collect();
         if excepted.is_empty() {
             return RuleResult::Done(Outcome::new(&self.name, Status::Error, "rules are not evaluated"));
         }

@@ -96,7 +96,9 @@ impl Shape {
             return;
         }
         let mut mistyped = |wanted: &str| {
-            oddities.mistyped.push(Warning { path: path.to_owned(), message: format!("this is not {wanted}") });
+            oddities
+                .mistyped
+                .push(Warning { path: path.to_owned(), message: format!("this is not {wanted}") });
         };
         match self {
             Self::Any => {}

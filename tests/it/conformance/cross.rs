@@ -70,7 +70,8 @@ fn policy(path: &Path) -> Option<Arc<CompiledPolicy>> {
     let mut sources = Vec::new();
     for loaded in load(path) {
         let key = &loaded.id.key;
-        let gvk = Gvk { group: key.group.clone(), version: loaded.id.version.clone(), kind: key.kind.clone() };
+        let gvk =
+            Gvk { group: key.group.clone(), version: loaded.id.version.clone(), kind: key.kind.clone() };
         let Some(PolicyRole::Policy(kind)) = role_of(&gvk) else { continue };
         if key.group != "kyverno.io" || uses_cel(loaded.document.root()) {
             return None;
@@ -86,9 +87,10 @@ fn policy(path: &Path) -> Option<Arc<CompiledPolicy>> {
 fn uses_cel(policy: Node<'_>) -> bool {
     let rules = policy.path(&["spec", "rules"]);
     policy.path(&["spec", "webhookConfiguration", "matchConditions"]).is_some()
-        || rules.into_iter().flat_map(Node::items).any(|rule| {
-            rule.path(&["validate", "cel"]).is_some() || rule.get("celPreconditions").is_some()
-        })
+        || rules
+            .into_iter()
+            .flat_map(Node::items)
+            .any(|rule| rule.path(&["validate", "cel"]).is_some() || rule.get("celPreconditions").is_some())
 }
 
 fn expectations(path: &Path) -> Vec<(String, Results)> {
@@ -174,7 +176,10 @@ fn compare(file: &str, expected: &Results, found: &Results, differences: &mut St
                 result.map_or("nothing".to_owned(), |(outcome, message)| format!("{outcome}: {message}"))
             };
             let (theirs, ours) = (say(theirs), say(ours));
-            let _ = writeln!(differences, "{file}: {rule} on {kind} {namespace}/{name}\n  - {theirs}\n  + {ours}");
+            let _ = writeln!(
+                differences,
+                "{file}: {rule} on {kind} {namespace}/{name}\n  - {theirs}\n  + {ours}"
+            );
         }
     }
     agreement

@@ -52,8 +52,9 @@ fn lookup<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
         (Kind::Object, Value::String(key)) => Ok(container.get(key).unwrap_or(Value::Null)),
         (Kind::Object, _) => Err(a.error("argument #2 is not of type String")),
         (_, Value::Float(number)) => {
-            let index = index(*number)
-                .map_err(|message| EvaluateError::other(format!("JMESPath function 'lookup': argument #2: {message}")))?;
+            let index = index(*number).map_err(|message| {
+                EvaluateError::other(format!("JMESPath function 'lookup': argument #2: {message}"))
+            })?;
             let mut items = a.items(0)?.into_iter();
             Ok(usize::try_from(index).ok().and_then(|index| items.nth(index)).unwrap_or(Value::Null))
         }
@@ -75,4 +76,3 @@ fn object_from_lists<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     }
     Ok(Value::map(object))
 }
-

@@ -43,7 +43,8 @@ fn replace_invalid(bytes: &[u8]) -> String {
 
 /// Go's `base64.StdEncoding`: line ends are skipped, padding is required, spare bits are ignored. The error is the offset of what is wrong.
 fn decode_base64(bytes: &[u8]) -> Result<Vec<u8>, usize> {
-    let mut symbols = bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
+    let mut symbols =
+        bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3);
     loop {
         let mut group = [0_u8; 4];

@@ -10,7 +10,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("compare", &[STRING, STRING], compare),
     Function::new("equal_fold", &[STRING, STRING], equal_fold),
     Function::new("label_match", &[OBJECT, OBJECT], label_match),
-    Function::new("pattern_match", &[STRING, STRING_OR_NUMBER], pattern_match).prepared(Preparation::Wildcard),
+    Function::new("pattern_match", &[STRING, STRING_OR_NUMBER], pattern_match)
+        .prepared(Preparation::Wildcard),
     Function::new("replace", &[STRING, STRING, STRING, NUMBER], replace),
     Function::new("replace_all", &[STRING, STRING, STRING], |a| replace_up_to(a, usize::MAX)),
     Function::new("split", &[STRING, STRING], split),
