@@ -10,6 +10,8 @@ mod load;
 mod parse;
 mod selector;
 mod snapshot;
+mod sink;
+mod source;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ use crate::model::{Fingerprint, Gvk};
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
 pub use snapshot::Snapshot;
+pub use sink::FolderSink;
+pub use source::{FolderSource, Known};
 pub use split::split;
 pub use walk::{STDIN, read, read_file};
 

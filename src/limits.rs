@@ -39,6 +39,9 @@ pub const STATE_CALL_SECS_MAX: u64 = 60;
 pub const STATE_COMPACT_SECS_MAX: u64 = 600;
 /// Seconds a close may take; half of what the service has for its exit after SIGTERM.
 pub const STATE_CLOSE_SECS_MAX: u64 = 5;
+/// Seconds that letting go of a sled handle may take before it is left to itself. Its threads may be
+/// dead or blocked; shorter than a close, which lets go of the folder after it.
+pub const STATE_DROP_SECS_MAX: u64 = 3;
 /// Milliseconds to wait for a database that this process closed a moment ago to let go of its file.
 pub const STATE_LOCK_WAIT_MS_MAX: u64 = 3_000;
 /// Bytes on disk below which a compaction is not worth its writes.

@@ -14,6 +14,6 @@ mod tests;
 
 pub use findings::{Finding, findings_table, junit_of, summary_table};
 pub use junit::{JunitCase, JunitState, write_junit};
-pub use objects::{write_json_list, write_yaml_list};
+pub use objects::{write_json_list, write_yaml, write_yaml_list};
 pub use sarif::write_sarif;
 pub use table::{Style, Table};

@@ -11,6 +11,7 @@ mod evaluate;
 mod facts;
 mod gather;
 mod leftovers;
+mod progress;
 mod reports;
 mod totals;
 mod write;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 
 pub use coverage::{Coverage, Focus};
 pub use gather::run;
+pub use progress::{Progress, Reached};
 pub use totals::{
     Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
 };
@@ -50,6 +52,8 @@ pub struct Scan {
     pub settings: ScanSettings,
     /// Asked between chunks: finish what is under way and end.
     pub stop: Stop,
+    /// Counts along, for whoever watches.
+    pub progress: Arc<Progress>,
 }
 
 /// How to scan.

@@ -223,6 +223,7 @@ impl<'a> Course<'a> {
     }
 
     fn add(&self, totals: Totals) {
+        self.ctx.scan.progress.add(&totals);
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).merge(totals);
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::limits::{STATE_CLOSE_SECS_MAX, STATE_LOCK_WAIT_MS_MAX, STATE_REBUILDS_MAX};
+use crate::limits::{STATE_DROP_SECS_MAX, STATE_LOCK_WAIT_MS_MAX, STATE_REBUILDS_MAX};
 
 use super::health::{Shared, count};
 use super::layout::{Marker, StateFolder, folder_bytes};
@@ -54,7 +54,7 @@ struct Database(Option<sled::Db>);
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(db) = self.0.take() {
-            drop_within(db, Duration::from_secs(STATE_CLOSE_SECS_MAX));
+            drop_within(db, Duration::from_secs(STATE_DROP_SECS_MAX));
         }
     }
 }

@@ -49,4 +49,5 @@ fn search(expression: &str, given: &Document) -> Result<Json, String> {
 }
 
 mod compliance;
+mod reference;
 mod spec;

@@ -11,6 +11,7 @@ mod random;
 mod regex;
 mod text;
 mod time;
+mod x509;
 
 use super::ast::Expr;
 use super::evaluate::Evaluator;
@@ -298,6 +299,7 @@ static TABLES: &[&[Function]] = &[
     encode::FUNCTIONS,
     time::FUNCTIONS,
     random::FUNCTIONS,
+    x509::FUNCTIONS,
     builtin::FUNCTIONS,
 ];
 

@@ -35,6 +35,19 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// Opens the database itself, once the store that was just closed has let go of its file.
+fn open_raw(path: &Path) -> sled::Db {
+    loop {
+        match sled::open(path) {
+            Ok(db) => return db,
+            Err(error) => assert!(
+                error.to_string().contains("could not acquire lock"),
+                "{error}"
+            ),
+        }
+    }
+}
+
 fn entries(path: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
@@ -140,7 +153,7 @@ fn long_values_make_no_files_of_their_own_and_shorter_ones_leave_no_chunks() {
     store.put_batch(vec![put("a", &chunks(5)), put("b", &chunks(4)), put("c", &chunks(3))]).unwrap();
     store.put_batch(vec![put("a", &chunks(2)), put("b", b""), Write::Delete(b"c".to_vec())]).unwrap();
     store.close().unwrap();
-    let db = sled::open(root.path().join("db-1")).unwrap();
+    let db = open_raw(&root.path().join("db-1"));
     let n_rows = |prefix: &[u8]| db.scan_prefix(prefix).count();
     assert_eq!((n_rows(b"c"), n_rows(b"r")), (2, 2));
     assert_eq!(entries(&root.path().join("db-1/blobs")), Vec::<String>::new());
@@ -162,7 +175,7 @@ fn a_row_that_was_changed_under_a_valid_database_reads_as_missing_and_is_counted
         .unwrap();
     store.close().unwrap();
     {
-        let db = sled::open(root.path().join("db-1")).unwrap();
+        let db = open_raw(&root.path().join("db-1"));
         let change = |key: &[u8], change: &dyn Fn(&mut Vec<u8>)| {
             let mut row = db.get(key).unwrap().unwrap().to_vec();
             change(&mut row);

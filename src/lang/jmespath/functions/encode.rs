@@ -1,8 +1,6 @@
 //! Kyverno's functions that decode and encode: base64, JSON, YAML, hashes.
 
 use base64::Engine as _;
-use sha2::Digest as _;
-
 use super::{Answer, Arguments, Function, STRING};
 use crate::document::{Document, Value};
 use crate::lang::jmespath::{EvaluateError, go_json};
@@ -94,8 +92,13 @@ fn value_of(symbol: u8) -> Option<u8> {
     }
 }
 
+/// Bytes as Go's JSON encoder writes them.
+pub(super) fn base64(bytes: &[u8]) -> serde_json::Value {
+    base64::engine::general_purpose::STANDARD.encode(bytes).into()
+}
+
 /// The document as a value of its own: it is not part of anything that outlives the evaluation.
-fn detached<'d>(a: &Arguments<'_, 'd>, document: &Document) -> Answer<'d> {
+pub(super) fn detached<'d>(a: &Arguments<'_, 'd>, document: &Document) -> Answer<'d> {
     fn copy<'d>(a: &Arguments<'_, 'd>, value: &Value<'_>) -> Answer<'d> {
         a.env().step()?;
         Ok(match value {
