@@ -1,13 +1,12 @@
 //! The one integration-test binary: a module per kind of test.
 
+// `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod jmespath;
 #[cfg(test)]
 mod live;
-// `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
-mod jmespath;
 #[cfg(test)]
 mod shared;
 #[cfg(test)]
