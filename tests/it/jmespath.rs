@@ -49,5 +49,6 @@ fn search(expression: &str, given: &Document) -> Result<Json, String> {
 }
 
 mod compliance;
+mod fuzz;
 mod reference;
 mod spec;

@@ -11,3 +11,13 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it leaves out"
+)]
+
+mod conformance;
+mod jmespath;
+mod shared;

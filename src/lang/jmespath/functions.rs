@@ -7,6 +7,7 @@ mod arithmetic;
 mod builtin;
 mod collections;
 mod encode;
+mod net;
 mod random;
 mod regex;
 mod text;
@@ -299,6 +300,7 @@ static TABLES: &[&[Function]] = &[
     encode::FUNCTIONS,
     time::FUNCTIONS,
     random::FUNCTIONS,
+    net::FUNCTIONS,
     x509::FUNCTIONS,
     builtin::FUNCTIONS,
 ];

@@ -81,22 +81,32 @@ fn filters<'d>(rule: Node<'d>, block: &'static str) -> Vec<(String, Node<'d>)> {
 }
 
 fn variable(rule: Node<'_>) -> Option<String> {
+    let name = rule_name(rule);
+    if let Some(variable) = variables(rule).iter().find(|variable| names_user(variable)) {
+        return Some(format!("rule `{name}` needs user information: `{{{{{variable}}}}}`"));
+    }
+    let unknown = *unknown_variables(rule).first()?;
+    Some(format!("rule `{name}` uses a variable that nothing defines: `{{{{{unknown}}}}}`"))
+}
+
+/// The expressions of a rule's variables, as they stand between the braces; not those of what it mutates or generates, and not those of
+/// attestations, which have variables of their own making.
+fn variables(rule: Node<'_>) -> Vec<&str> {
     let mut variables = Vec::new();
-    for (key, value) in rule.entries().filter(|(key, _)| *key != "mutate" && *key != "generate") {
-        // Attestations have variables of their own making.
-        if key != "verifyImages" {
+    for (key, value) in rule.entries() {
+        if !["mutate", "generate", "verifyImages"].contains(&key) {
             collect(value, &mut variables);
         }
     }
-    let name = rule_name(rule);
-    if let Some(variable) = variables.iter().find(|variable| names_user(variable)) {
-        return Some(format!("rule `{name}` needs user information: `{{{{{variable}}}}}`"));
-    }
+    variables
+}
+
+/// The variables of a rule that neither a request nor a context entry defines.
+pub(super) fn unknown_variables(rule: Node<'_>) -> Vec<&str> {
     let mut declared = Vec::new();
     declare(rule, &mut declared);
-    let is_known = |variable: &&&str| is_known(variable, &declared);
-    let unknown = variables.iter().find(|variable| !is_known(variable))?;
-    Some(format!("rule `{name}` uses a variable that nothing defines: `{{{{{unknown}}}}}`"))
+    let user = |variable: &&str| names_user(variable);
+    variables(rule).into_iter().filter(|v| !user(v) && !is_known(v, &declared)).collect()
 }
 
 /// The innermost `{{ … }}` of every string.

@@ -10,7 +10,7 @@ use super::exception::Exception;
 use super::match_block::{Answer, MatchBlock, Place};
 use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
-use super::{autogen, background};
+use super::{autogen, background, lint};
 use crate::document::{Document, Node};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
@@ -21,7 +21,7 @@ use crate::policy::{PolicyRole, PolicySource, Standing, Warning};
 #[cfg(test)]
 mod tests;
 
-/// A compiled ClusterPolicy or Policy.
+/// A compiled `ClusterPolicy` or Policy.
 #[derive(Debug)]
 struct Frame {
     rules: Vec<FramedRule>,
@@ -50,7 +50,7 @@ enum Body {
     Broken(String),
 }
 
-/// Compiles a ClusterPolicy or Policy.
+/// Compiles a `ClusterPolicy` or Policy.
 pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     let root = source.document.root();
     let empty = Document::null();
@@ -70,6 +70,7 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     };
     let own: Vec<Node<'_>> =
         spec.get("rules").into_iter().flat_map(Node::items).take(limits::POLICY_RULES_MAX).collect();
+    lint::advice(&own).into_iter().for_each(|warning| compiler.warn(warning));
     let annotation = root.path(&["metadata", "annotations", autogen::CONTROLLERS_ANNOTATION]);
     let derived = autogen::derive(&own, annotation.and_then(Node::as_str));
     for (index, rule) in own.iter().enumerate() {
@@ -176,12 +177,10 @@ impl Compiler<'_> {
                 pod_security: exception.pod_security(),
             })
             .collect();
-        let context = RuleContext { policy: self.key, exceptions: &parts };
+        let context = RuleContext { policy_key: self.key, path, exceptions: &parts };
         match catch_unwind(AssertUnwindSafe(|| Rule::compile(rule, &context))) {
             Ok((rule, warnings)) => {
-                for warning in warnings {
-                    self.warn(Warning { path: format!("{path}.{}", warning.path), message: warning.message });
-                }
+                warnings.into_iter().for_each(|warning| self.warn(warning));
                 Body::Rule(Box::new(rule))
             }
             Err(_) => Body::Broken("internal error: compiling the rule failed".to_owned()),

@@ -3,6 +3,9 @@
 //! Semantics: upstream's `pkg/engine/utils/match.go` for rules and `pkg/engine/utils/exceptions.go` for exceptions, which differ for Namespace
 //! objects and for requests without a user. What is cheap and needs no other object is asked first; a namespace's labels are asked for last.
 
+#[cfg(test)]
+mod tests;
+
 use super::labels::LabelSelector;
 use crate::document::Node;
 use crate::gostd::wildcard::Wildcard;
@@ -30,7 +33,7 @@ pub(super) enum Place {
     Match,
     /// A rule's `exclude`.
     Exclude,
-    /// A PolicyException's `match`.
+    /// A `PolicyException`'s `match`.
     Exception,
 }
 

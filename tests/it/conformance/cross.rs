@@ -134,7 +134,7 @@ fn evaluate(policy: &CompiledPolicy, resources: &[Loaded]) -> Results {
     results
 }
 
-/// Evaluates with the facts of a folder without namespaces, ConfigMaps and network.
+/// Evaluates with the facts of a folder without namespaces, `ConfigMap` objects and network.
 fn outcomes(policy: &CompiledPolicy, resource: &Loaded) -> Vec<Outcome> {
     let request = Request::scan();
     let mut facts: BTreeMap<FactKey, Arc<Fact>> = BTreeMap::new();

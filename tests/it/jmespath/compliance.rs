@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// Cases that Kyverno's own `sum` answers differently.
+const REPLACED: &[(&str, &str)] =
+    &[("sum(`[]`)", "JMESPath function 'sum': at least one element in the array is required")];
+
 /// Expressions whose result is `null` in the suite and an error in Kyverno's dialect, because a key is missing in a map.
 const NOT_FOUND: &str = include_str!("not_found.txt");
 
@@ -41,7 +45,7 @@ fn every_case_gives_its_result_except_where_a_missing_key_is_an_error() {
                 not_found.push(format!("{file}: {expression}"));
             }
             (Some(wanted), Ok(got)) if wanted == got => {}
-            // WHY: keys() and values() are in random order there and sorted here.
+            (_, Err(error)) if REPLACED.contains(&(expression, &error)) => {}
             (wanted, got) => failures.push(format!("{file}: {expression}: wanted {wanted:?}, got {got:?}")),
         }
     }

@@ -1,9 +1,9 @@
 //! Kyverno's functions that decode and encode: base64, JSON, YAML, hashes.
 
-use base64::Engine as _;
 use super::{Answer, Arguments, Function, STRING};
 use crate::document::{Document, Value};
 use crate::lang::jmespath::{EvaluateError, go_json};
+use base64::Engine as _;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("base64_decode", &[STRING], base64_decode),
