@@ -1,4 +1,10 @@
 //! The one integration-test binary: a module per kind of test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it leaves out"
+)]
 
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
@@ -11,13 +17,3 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on panics, and says what it leaves out"
-)]
-
-mod conformance;
-mod jmespath;
-mod shared;
