@@ -1,5 +1,12 @@
 //! The one integration-test binary: a module per kind of test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it leaves out"
+)]
 
+// `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -12,13 +19,3 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on panics, and says what it leaves out"
-)]
-
-mod conformance;
-mod jmespath;
-mod shared;
