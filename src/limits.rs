@@ -129,31 +129,6 @@ pub const YAML_NODES_MAX: usize = 4 << 20;
 /// The deepest nesting that is read from YAML, in levels: its parser takes 25 KB of stack a level in a build without optimisation, and
 /// must fit the 2 MB of a thread.
 pub const YAML_DEPTH_MAX: usize = 64;
-/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
-pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
-
-/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
-pub const JMESPATH_HEIGHT_MAX: usize = 160;
-
-/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
-pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
-
-/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
-pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
-
-/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
-pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
-
-/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
-/// arithmetic on hostile input cheap.
-pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
-
-/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the bound
-/// keeps aligning two quantities from allocating without end.
-pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
-
-/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's words.
-pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
 /// expressions stay under 10.
@@ -171,5 +146,3 @@ pub const PATTERN_ANCHORS_MAX: usize = 64;
 /// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
 /// rounds, and a label whose value is a variable that names itself would never end.
 pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
-/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
