@@ -71,3 +71,17 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
+
+// Configuration, schedules and telemetry.
+
+/// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.
+pub const SCHEDULE_EVERY_SECS_MIN: u64 = 10;
+/// The most schedules of one configuration; each has a place in the queue, a label in metrics and a line in the state.
+pub const SCHEDULES_MAX: usize = 64;
+/// Bytes of a configuration file at most: a ConfigMap, which is where it usually comes from, holds no more.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// The most mistakes of one configuration that are told one by one; beyond, the rest is counted.
+pub const CONFIG_MISTAKES_MAX: usize = 100;
+/// Entries of one list in the configuration, and characters of one text are bounded by the file; this bounds lists that are tried for each
+/// resource, such as excluded namespaces and labels.
+pub const CONFIG_LIST_MAX: usize = 1000;
