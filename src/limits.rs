@@ -82,6 +82,9 @@ pub const SCHEDULES_MAX: usize = 64;
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// The most mistakes of one configuration that are told one by one; beyond, the rest is counted.
 pub const CONFIG_MISTAKES_MAX: usize = 100;
-/// Entries of one list in the configuration, and characters of one text are bounded by the file; this bounds lists that are tried for each
-/// resource, such as excluded namespaces and labels.
+/// Entries of one list in the configuration: excluded namespaces and labels are tried for each resource.
 pub const CONFIG_LIST_MAX: usize = 1000;
+/// Series of one metric at most: 200 policies in 100 namespaces with two statuses; Prometheus itself grows slow on more.
+pub const METRIC_SERIES_MAX: usize = 40_000;
+/// Seconds for which open connections are let finish when a server stops; SIGTERM leaves ten in all.
+pub const HTTP_DRAIN_SECS_MAX: u64 = 2;
