@@ -16,7 +16,55 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::document::{Document, Node, Parts, Reads};
-use crate::model::{Fact, FactKey, FactValue, Outcome, ResourceId};
+use crate::matching::Selection;
+use crate::model::{Fact, FactKey, FactValue, Outcome, PolicyKind, ResourceId};
+use crate::policy::{CompanionSource, PolicySource, Standing, Warning};
+
+/// What a policy is compiled with: the exceptions and bindings that name it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Companions<'a> {
+    /// Sorted by role, namespace and name.
+    pub sources: &'a [&'a CompanionSource],
+}
+
+/// What a language makes of a policy.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Which resources it makes a pair with.
+    pub selection: Selection,
+    /// Its meaning.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Whether scans evaluate it.
+    pub standing: Standing,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+    /// The names of its rules as they appear in outcomes; empty for policies without rules.
+    pub rules: Vec<String>,
+}
+
+/// Compiles a policy of any kind. It never fails: a policy that cannot be compiled gives `error` outcomes where it would have applied.
+pub fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
+    match source.key.kind {
+        PolicyKind::ClusterPolicy | PolicyKind::Policy => kyverno::compile(source, companions),
+        kind => Compiled {
+            selection: Selection::default(),
+            evaluator: Arc::new(Silent),
+            standing: Standing::NotScanned { reason: format!("{} is not supported", kind.as_str()) },
+            warnings: Vec::new(),
+            rules: Vec::new(),
+        },
+    }
+}
+
+/// The evaluator of policies that say nothing in a scan.
+#[derive(Debug)]
+struct Silent;
+
+impl Evaluator for Silent {
+    fn evaluate(&self, _inputs: &Inputs<'_>) -> Evaluation {
+        Evaluation::Done(Vec::new())
+    }
+}
 
 /// The result of one run of one pair.
 #[derive(Clone, Debug, PartialEq)]

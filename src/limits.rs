@@ -17,13 +17,17 @@ pub const STATE_SOURCES_MAX: usize = 16;
 pub const STATE_KEY_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of one stored value. A verdict is kilobytes; the largest object a server accepts is about 3 MB.
 pub const STATE_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of one row in the database; longer values are split. From 128 KiB sled makes a file of each value.
-pub const STATE_ROW_BYTES_MAX: usize = 60 * 1024;
+/// Bytes of one row in the database; longer values are split. sled puts up to 18 rows on a page, and
+/// makes a file of its own of each page from 128 KiB: 18 rows of this size, with keys of the largest
+/// size, stay below.
+pub const STATE_ROW_BYTES_MAX: usize = 4 * 1024;
 /// Writes applied as one atomic batch. More pins too much of sled's log at once, fewer costs time.
 pub const STATE_BATCH_ROWS_MAX: usize = 2_000;
 /// Bytes of keys and values applied as one atomic batch; at least one value of the largest size fits.
 pub const STATE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bytes of sled's page cache. Its default is 1 GiB; a scan must stay below 80 MB altogether.
+/// Bytes of sled's page cache. Its default is 1 GiB; a scan must stay below 80 MB altogether. sled counts a
+/// page only after 64 accesses to its shard of 256, so that a walk over 70,000 rows of 300 bytes keeps
+/// about 38 MB whatever is set here, and 280,000 rows keep 60 to 75 MB.
 pub const STATE_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Milliseconds between background flushes; what a power cut may lose between explicit flushes.
 pub const STATE_FLUSH_EVERY_MS: u64 = 500;
@@ -35,6 +39,9 @@ pub const STATE_CALL_SECS_MAX: u64 = 60;
 pub const STATE_COMPACT_SECS_MAX: u64 = 600;
 /// Seconds a close may take; half of what the service has for its exit after SIGTERM.
 pub const STATE_CLOSE_SECS_MAX: u64 = 5;
+/// Seconds that letting go of a sled handle may take before it is left to itself. Its threads may be
+/// dead or blocked; shorter than a close, which lets go of the folder after it.
+pub const STATE_DROP_SECS_MAX: u64 = 3;
 /// Milliseconds to wait for a database that this process closed a moment ago to let go of its file.
 pub const STATE_LOCK_WAIT_MS_MAX: u64 = 3_000;
 /// Bytes on disk below which a compaction is not worth its writes.
@@ -88,3 +95,60 @@ pub const CONFIG_LIST_MAX: usize = 1000;
 pub const METRIC_SERIES_MAX: usize = 40_000;
 /// Seconds for which open connections are let finish when a server stops; SIGTERM leaves ten in all.
 pub const HTTP_DRAIN_SECS_MAX: u64 = 2;
+/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
+pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
+pub const JMESPATH_HEIGHT_MAX: usize = 160;
+
+/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
+pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
+
+/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
+pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
+
+/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
+pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
+/// arithmetic on hostile input cheap.
+pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
+
+/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the bound
+/// keeps aligning two quantities from allocating without end.
+pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
+
+/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's words.
+pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
+/// expressions stay under 10.
+pub const REGEXP_NESTING_MAX: u32 = 200;
+
+/// Memory that one compiled regular expression may take, in bytes.
+pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+/// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
+pub const POLICY_WARNINGS_MAX: usize = 100;
+
+/// The most policies of one catalog: large installations have some hundreds, and every resource is matched against all of them.
+pub const POLICIES_MAX: usize = 10_000;
+
+/// The most rules of one policy, autogen included: Kyverno's own webhook gets slow at a hundred.
+pub const POLICY_RULES_MAX: usize = 1000;
+/// The largest manifest file that is read, in bytes: some 100,000 objects; it is held in memory while the scan lasts.
+pub const MANIFEST_FILE_BYTES_MAX: u64 = 512 << 20;
+
+/// How deep folders of manifests are followed, in levels: far beyond any real layout.
+pub const FOLDER_DEPTH_MAX: usize = 64;
+
+/// The most YAML nodes in one document, aliases expanded: two bytes a node is the least that YAML takes, so this admits whatever
+/// real object fits [`DOCUMENT_BYTES_MAX`] and stops alias bombs.
+pub const YAML_NODES_MAX: usize = 4 << 20;
+
+/// The deepest nesting that is read from YAML, in levels: its parser takes 25 KB of stack a level in a build without optimisation, and
+/// must fit the 2 MB of a thread.
+pub const YAML_DEPTH_MAX: usize = 64;

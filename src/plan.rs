@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use decide::{Pairs, Settledness, decide, shortcut};
+pub use decide::{Decision, Pairs, Settledness, decide, shortcut};
 
 use crate::document::Parts;
 use crate::model::FactKey;
@@ -74,7 +74,7 @@ impl Reason {
                 let parts: Vec<&str> = parts.iter().map(crate::document::Part::name).collect();
                 format!("the resource changed in what the verdict read: {}", parts.join(", "))
             }
-            Self::FactChanged(key) => format!("what it read beside the resource changed: {key:?}"),
+            Self::FactChanged(key) => format!("what it read beside the resource changed: {key}"),
             Self::Expired => "its time is over".into(),
             Self::Verification => "verified by evaluating again".into(),
             Self::Unchanged => "nothing that it read changed".into(),

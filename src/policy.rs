@@ -3,6 +3,18 @@
 //! The shape of a policy file is read here; what it *means* is the business of `lang/`. A policy that cannot be compiled is still a policy:
 //! it gives `error` outcomes where it would have applied, and is named with its reason.
 
+mod catalog;
+mod companions;
+mod presentation;
+mod role;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::{Catalog, CatalogProblem, CatalogSettings, ENGINE_VERSION, ExceptionScope};
+pub use companions::CompanionSource;
+pub use role::{PolicyRole, role_of};
+
 use std::sync::Arc;
 
 use crate::document::Document;

@@ -11,8 +11,8 @@ mod evaluate;
 mod facts;
 mod gather;
 mod leftovers;
+mod progress;
 mod reports;
-mod source;
 mod totals;
 mod write;
 
@@ -24,15 +24,15 @@ use jiff::Timestamp;
 
 pub use coverage::{Coverage, Focus};
 pub use gather::run;
-pub use source::{
-    ActualReport, Companion, Content, Discovered, ListError, Listed, Ownership, Page, PolicyListing, Problem,
-    ReportWrite, ScanKind, Sink, SinkError, Source, SourceError,
+pub use progress::{Progress, Reached};
+pub use totals::{
+    Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
 };
-pub use totals::{Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals};
 
+use crate::inventory::Source;
 use crate::model::PolicyKind;
 use crate::policy::CompiledPolicy;
-use crate::report::ReportSettings;
+use crate::report::{ReportSettings, Sink};
 use crate::store::State;
 
 /// All that one scan works with.
@@ -52,6 +52,8 @@ pub struct Scan {
     pub settings: ScanSettings,
     /// Asked between chunks: finish what is under way and end.
     pub stop: Stop,
+    /// Counts along, for whoever watches.
+    pub progress: Arc<Progress>,
 }
 
 /// How to scan.

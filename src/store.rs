@@ -1,9 +1,9 @@
 //! The state between scans: a key-value cache of bytes that may be lost, but never lies.
 //!
-//! Owns the [`Store`] trait, its two bodies ([`SledStore`] on disk, [`MemoryStore`] for tests and `--no-state`),
-//! the seal on every row, and what happens to a database that is damaged, foreign, locked, hung or out of space.
-//! Deliberately knows nothing about what the bytes mean. Nothing authoritative lives here: a lost row costs an
-//! evaluation. Calls block; asynchronous callers use `spawn_blocking`.
+//! Owns the [`Store`] trait, its two bodies ([`SledStore`] on disk, [`MemoryStore`] for tests and
+//! `--no-state`), the seal on every row, and what happens to a database that is damaged, foreign, locked,
+//! hung or out of space. Deliberately knows nothing about what the bytes mean. Nothing authoritative
+//! lives here: a lost row costs an evaluation. Calls block; asynchronous callers use `spawn_blocking`.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -47,6 +47,9 @@ impl Write {
     }
 }
 
+/// What a walk calls with each key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// How a walk over the state ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -76,9 +79,9 @@ pub struct CompactReport {
     pub is_rewritten: bool,
     /// Why it was not, where it was asked for.
     pub failure: Option<String>,
-    /// Bytes on disk before.
+    /// Bytes of the database on disk before.
     pub bytes_before: u64,
-    /// Bytes on disk after.
+    /// Bytes of the database on disk after.
     pub bytes_after: u64,
     /// Rows carried over.
     pub n_rows: u64,
@@ -113,7 +116,7 @@ pub struct StoreStats {
     pub n_rows: u64,
     /// Bytes of keys and values of all records, without what the database adds.
     pub live_bytes: u64,
-    /// Bytes on disk (0 in memory).
+    /// Bytes of the whole state folder, a damaged database that is kept aside included (0 in memory).
     pub size_on_disk_bytes: u64,
     /// What went wrong since the open.
     pub faults: Faults,
@@ -125,12 +128,15 @@ pub struct StoreStats {
 
 /// A verified key-value cache of bytes.
 ///
-/// INVARIANT: `get` and `scan_prefix` only give values that were once put under that very key, whatever happened
-/// to the disk; anything else is a miss and a counter in [`Faults`]. After damage a value may be missing, or be an
-/// older one that a later write replaced: records must carry what they were made from.
+/// INVARIANT: `get` and `scan_prefix` only give values that were once put under that very key, whatever
+/// happened to the disk; anything else is a miss and a counter in [`Faults`]. After damage any row may be
+/// missing, or be an older one that a later write replaced: records must carry what they were made from.
 ///
-/// INVARIANT: a batch is seen whole or not at all, now and after a crash. Trouble of the disk is never an `Err`:
-/// the store loses its rows or degrades, and says so in [`Store::health`] and [`Store::rebuilt`].
+/// INVARIANT: a batch is seen whole or not at all, now, after a crash and after a full disk (not after
+/// damage).
+///
+/// Trouble of the disk is never an `Err`: the store loses its rows or degrades, and says so in
+/// [`Store::health`] and [`Store::rebuilt`]. A degraded store misses every read and drops every write.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The value under the key. `Err` only for a key that is too long or a closed store.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
@@ -141,24 +147,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Applies the writes in order (the last one to a key wins).
     ///
     /// Up to [`STATE_BATCH_ROWS_MAX`](crate::limits::STATE_BATCH_ROWS_MAX) writes of together
-    /// [`STATE_BATCH_BYTES_MAX`](crate::limits::STATE_BATCH_BYTES_MAX) bytes are one atomic batch; more are split
-    /// into several. Nothing is applied if a key or value is too large.
+    /// [`STATE_BATCH_BYTES_MAX`](crate::limits::STATE_BATCH_BYTES_MAX) bytes are one atomic batch; more
+    /// are split into several. Nothing is applied if a key or value is too large.
     fn put_batch(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
     /// Visits the rows whose keys start with the prefix, in the order of the keys.
     ///
-    /// The walk goes in steps and holds nothing between them: the visitor may use the store, and sees rows written
-    /// meanwhile behind its position.
-    fn scan_prefix(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<ScanEnd, StoreError>;
+    /// The walk goes in steps and holds nothing between them: the visitor may use the store, and sees
+    /// rows written meanwhile behind its position.
+    fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError>;
 
     /// Makes everything that was put durable.
     fn flush(&self) -> Result<(), StoreError>;
 
-    /// Bytes on disk.
+    /// Bytes of the whole state folder, a damaged database that is kept aside included (0 in memory).
     fn size_on_disk(&self) -> Result<u64, StoreError>;
 
     /// Size and counts; walks over all rows.

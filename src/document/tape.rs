@@ -116,6 +116,17 @@ impl Document {
         Ok(document)
     }
 
+    /// The same document with every integer as a float, as Go's `encoding/json` reads numbers into an `any`.
+    #[must_use]
+    pub fn with_float_numbers(mut self) -> Self {
+        for slot in &mut self.slots {
+            if let Slot::Int(value) = *slot {
+                *slot = Slot::Float(value as f64);
+            }
+        }
+        self
+    }
+
     /// The document `null`.
     pub fn null() -> Self {
         Self { slots: vec![Slot::Null], text: String::new() }
@@ -129,6 +140,22 @@ impl Document {
     /// The root, with what is looked at noted in `reads`.
     pub fn tracked<'d>(&'d self, reads: &'d super::Reads) -> Node<'d> {
         Node::root(self, Some(reads))
+    }
+
+    /// Turns floats without a fraction into integers where they fit, as YAML numbers become JSON in Go (`2.0` and `1e3` are whole there).
+    #[must_use]
+    pub fn with_whole_floats_as_integers(mut self) -> Self {
+        const LIMIT: f64 = 9_007_199_254_740_992.0;
+        for slot in &mut self.slots {
+            match *slot {
+                #[expect(clippy::cast_possible_truncation, reason = "the limit is far inside of i64")]
+                Slot::Float(float) if float.fract() == 0.0 && float.abs() <= LIMIT => {
+                    *slot = Slot::Int(float as i64);
+                }
+                _ => {}
+            }
+        }
+        self
     }
 
     /// The memory that the document holds, in bytes.

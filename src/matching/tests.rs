@@ -58,7 +58,8 @@ fn a_kind_without_subresource_means_all_of_its_subresources() {
 
 #[test]
 fn filters_leave_out_what_they_name() {
-    let filters = ResourceFilters::parse("[Event,*,*][*/*,kube-system,*] [Secret, prod ,tmp-?]\n[Node]").unwrap();
+    let filters =
+        ResourceFilters::parse("[Event,*,*][*/*,kube-system,*] [Secret, prod ,tmp-?]\n[Node]").unwrap();
     assert_eq!(filters.len(), 4);
     for (resource, expected) in [
         (resource("v1", "Event", "a", "b"), true),

@@ -61,7 +61,10 @@ pub struct Pairs<'a> {
 
 impl std::fmt::Debug for Pairs<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pairs").field("policies", &self.policies.len()).field("now_s", &self.now_s).finish_non_exhaustive()
+        f.debug_struct("Pairs")
+            .field("policies", &self.policies.len())
+            .field("now_s", &self.now_s)
+            .finish_non_exhaustive()
     }
 }
 

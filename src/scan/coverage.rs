@@ -24,7 +24,11 @@ pub struct Coverage {
 impl Coverage {
     /// Whether the resource is scanned, as far as its identity tells.
     pub fn covers(&self, id: &ResourceId, is_controlled: bool) -> bool {
-        let namespace = if id.key.kind == "Namespace" && id.key.group.is_empty() { &id.key.name } else { &id.key.namespace };
+        let namespace = if id.key.kind == "Namespace" && id.key.group.is_empty() {
+            &id.key.name
+        } else {
+            &id.key.namespace
+        };
         !(self.skips_controlled && is_controlled)
             && !self.excluded_namespaces.iter().any(|pattern| Wildcard::new(pattern).is_match(namespace))
             && !self.filters.excludes(id)

@@ -6,8 +6,8 @@ use dashmap::DashMap;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
-use super::Source;
 use crate::fingerprint;
+use crate::inventory::Source;
 use crate::model::{Fact, FactKey};
 
 /// The facts fetched so far.

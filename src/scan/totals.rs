@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Problem;
+use crate::inventory::Problem;
 use crate::model::{PolicyKey, ResourceId, Status, Summary};
 use crate::plan::{Action, Counts, Reason};
 use crate::report::Report;
@@ -146,7 +146,14 @@ impl Totals {
     }
 
     /// Counts a pair, and tells it if the plan is told.
-    pub(super) fn pair(&mut self, tell: bool, id: &ResourceId, policy: &PolicyKey, action: Action, reason: &Reason) {
+    pub(super) fn pair(
+        &mut self,
+        tell: bool,
+        id: &ResourceId,
+        policy: &PolicyKey,
+        action: Action,
+        reason: &Reason,
+    ) {
         self.pairs.add(action, reason, 1);
         if tell && action != Action::Reuse && self.plan.len() < crate::limits::PLAN_LINES_MAX {
             self.plan.push(PlanLine {

@@ -1,8 +1,9 @@
 //! One sled database and everything that may go wrong with it; lives on the owner thread.
 //!
-//! Every call into sled is guarded. Damage (a panic, a corruption error) moves the database aside and opens an empty
-//! one; a disk that refuses ends the use of the database. A batch that failed may be half applied in memory, so
-//! nothing is read from such a database any more. Deliberately has no time limits: those are the worker's.
+//! Every call into sled is guarded. Damage (a panic, a corruption error) moves the database aside and
+//! opens an empty one; a disk that refuses ends the use of the database. A batch that failed may be half
+//! applied in memory, so nothing is read from such a database any more. Deliberately has no time limits:
+//! those are the worker's.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::limits::{STATE_CLOSE_SECS_MAX, STATE_LOCK_WAIT_MS_MAX, STATE_REBUILDS_MAX};
+use crate::limits::{STATE_DROP_SECS_MAX, STATE_LOCK_WAIT_MS_MAX, STATE_REBUILDS_MAX};
 
 use super::health::{Shared, count};
 use super::layout::{Marker, StateFolder, folder_bytes};
@@ -53,7 +54,7 @@ struct Database(Option<sled::Db>);
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(db) = self.0.take() {
-            drop_within(db, Duration::from_secs(STATE_CLOSE_SECS_MAX));
+            drop_within(db, Duration::from_secs(STATE_DROP_SECS_MAX));
         }
     }
 }
@@ -72,7 +73,8 @@ enum Trouble {
 }
 
 impl Engine {
-    /// Locks the folder and opens its live database; moves it aside first if it is damaged or another version's.
+    /// Locks the folder and opens its live database; moves it aside first if it is damaged or another
+    /// version's.
     pub(super) fn open(path: &Path, settings: Settings, shared: Arc<Shared>) -> Result<Self, StoreError> {
         let folder = StateFolder::claim(path)?;
         let (live, why) = match folder.marker()? {
@@ -105,7 +107,7 @@ impl Engine {
 
     fn open_live(&mut self) -> Result<(), Trouble> {
         let path = self.folder.make_database_folder(&self.live).map_err(|error| match error {
-            StoreError::Io { source, .. } => Trouble::Refused(source),
+            StoreError::Io { source, .. } => sort_error(sled::Error::Io(source)),
             other => Trouble::Damaged(other.to_string()),
         })?;
         self.db = Some(open_database(&path, self.settings, &self.shared)?);
@@ -145,7 +147,8 @@ impl Engine {
 
     /// Ends the use of a database that failed, and goes on with an empty one where that makes sense.
     fn overcome(&mut self, trouble: Trouble) {
-        // WHY first: whatever follows, this database is not read again, since a batch may be half applied in it.
+        // WHY first: whatever follows, this database is not read again, since a batch may be half applied
+        // in it.
         self.db = None;
         let why = match self.damage_or_error(trouble) {
             Ok(why) if self.n_rebuilds < STATE_REBUILDS_MAX => why,
@@ -265,27 +268,29 @@ fn guarded<T>(shared: &Shared, call: impl FnOnce() -> sled::Result<T>) -> Result
     Err(trouble)
 }
 
-/// Tells damage of the database from trouble of the disk.
+/// Tells damage of the database from a disk (or a process limit) that refuses. What is not known to be a
+/// refusal is damage: after it a batch may be half written.
 fn sort_error(error: sled::Error) -> Trouble {
-    match error {
-        sled::Error::Io(e) if e.to_string().contains("could not acquire lock") => Trouble::Locked,
-        // What a file that is too short, or gone, gives.
-        sled::Error::Io(e)
-            if matches!(
-                e.kind(),
-                io::ErrorKind::UnexpectedEof
-                    | io::ErrorKind::InvalidData
-                    | io::ErrorKind::InvalidInput
-                    | io::ErrorKind::NotFound
-                    | io::ErrorKind::IsADirectory
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::AlreadyExists
-            ) =>
-        {
-            Trouble::Damaged(e.to_string())
-        }
-        sled::Error::Io(e) => Trouble::Refused(e),
-        other => Trouble::Damaged(other.to_string()),
+    /// `ENFILE` and `EMFILE`: too many open files, for which the standard library has no kind.
+    const TOO_MANY_FILES: [i32; 2] = [23, 24];
+    let sled::Error::Io(error) = error else {
+        return Trouble::Damaged(error.to_string());
+    };
+    let is_refusal = matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::OutOfMemory
+    ) || error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code));
+    if is_refusal {
+        Trouble::Refused(error)
+    } else if error.to_string().contains("could not acquire lock") {
+        Trouble::Locked
+    } else {
+        Trouble::Damaged(error.to_string())
     }
 }
 
@@ -296,3 +301,6 @@ fn panic_text(payload: &(dyn Any + Send)) -> &str {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests;

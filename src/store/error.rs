@@ -88,8 +88,8 @@ impl StoreError {
         matches!(self, Self::Locked { .. } | Self::OpenTimeout { .. } | Self::Io { .. })
     }
 
-    /// Whether a scan should go on without state and say so. Not where the operator named a wrong folder or one
-    /// in use: those are mistakes to show.
+    /// Whether a scan should go on without state and say so. Not where the operator named a wrong folder
+    /// or one in use: those are mistakes to show.
     pub fn allows_scan_without_state(&self) -> bool {
         matches!(self, Self::OpenTimeout { .. } | Self::Io { .. } | Self::Unbuildable { .. })
     }

@@ -1,10 +1,11 @@
-//! The state folder: whose it is, who uses it, which database in it is the live one, and what is moved aside.
+//! The state folder: whose it is, who uses it, which database in it is the live one, and what is moved
+//! aside.
 //!
-//! `PATROL-STATE` is the marker: format version and name of the live database folder (`db-1`, `db-2`, …). Replacing
-//! the marker by a rename is the one moment at which another database becomes the live one; folders that it does
-//! not name are leftovers and go away at the next open. Names are never reused within a folder's life, so a
-//! database that was given up cannot write into its successor. `LOCK` is locked while the folder is used and names
-//! the process. Knows nothing about what is inside a database.
+//! `PATROL-STATE` is the marker: format version and name of the live database folder (`db-1`, `db-2`, …).
+//! Replacing the marker by a rename is the one moment at which another database becomes the live one;
+//! folders that it does not name are leftovers and go away at the next open. Names are never reused
+//! within a folder's life, so a database that was given up cannot write into its successor. `LOCK` is
+//! locked while the folder is used and names the process. Knows nothing about what is inside a database.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -33,7 +34,15 @@ const MARKER_BYTES_MAX: u64 = 4096;
 pub(super) struct StateFolder {
     path: PathBuf,
     /// Locked until dropped.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateFolder {
+    fn drop(&mut self) {
+        // WHY not by closing alone: a process that another thread is just starting has a copy of the
+        // file until it runs its program, and would hold the lock as long.
+        drop(self.lock.unlock());
+    }
 }
 
 /// What the marker says.
@@ -52,16 +61,30 @@ pub(super) enum Marker {
 impl StateFolder {
     /// Makes the folder if needed and locks it. Refuses, and does not touch, what is not Patrol's.
     pub(super) fn claim(path: &Path) -> Result<Self, StoreError> {
-        let io_error = |action| move |source| StoreError::Io { path: path.to_owned(), action, source };
+        let io_error = |action| {
+            move |source| StoreError::Io {
+                path: path.to_owned(),
+                action,
+                source,
+            }
+        };
         if path.exists() {
             if !path.is_dir() {
-                return Err(StoreError::NotAFolder { path: path.to_owned() });
+                return Err(StoreError::NotAFolder {
+                    path: path.to_owned(),
+                });
             }
             if let Some(found) = foreign_entry(path).map_err(io_error("read the folder"))? {
-                return Err(StoreError::Foreign { path: path.to_owned(), found });
+                return Err(StoreError::Foreign {
+                    path: path.to_owned(),
+                    found,
+                });
             }
         } else {
-            private_folder().recursive(true).create(path).map_err(io_error("make the folder"))?;
+            private_folder()
+                .recursive(true)
+                .create(path)
+                .map_err(io_error("make the folder"))?;
         }
         let mut lock = OpenOptions::new()
             .create(true)
@@ -73,13 +96,19 @@ impl StateFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { path: path.to_owned(), pid: read_pid(&mut lock) });
+                return Err(StoreError::Locked {
+                    path: path.to_owned(),
+                    pid: read_pid(&mut lock),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(io_error("lock the folder")(source)),
         }
         // The number is for people only: without space for it the lock holds as well.
         drop(write_pid(&mut lock));
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -102,7 +131,11 @@ impl StateFolder {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let is_fresh = self.database_numbers()?.is_empty();
-                return Ok(if is_fresh { Marker::Fresh } else { Marker::Damaged });
+                return Ok(if is_fresh {
+                    Marker::Fresh
+                } else {
+                    Marker::Damaged
+                });
             }
             Err(e) => return Err(self.io("read the marker", e)),
         };
@@ -114,7 +147,8 @@ impl StateFolder {
         let write = || -> io::Result<()> {
             let mut file = File::create(self.path.join(MARKER_NEW))?;
             file.write_all(
-                format!("patrol-state\nformat {STATE_FORMAT_VERSION}\ndatabase {name}\n").as_bytes(),
+                format!("patrol-state\nformat {STATE_FORMAT_VERSION}\ndatabase {name}\n")
+                    .as_bytes(),
             )?;
             file.sync_all()?;
             fs::rename(self.path.join(MARKER_NEW), self.path.join(MARKER))?;
@@ -126,14 +160,22 @@ impl StateFolder {
     /// A name that no database here has or had, as far as the folder shows.
     pub(super) fn unused_name(&self, live: Option<&str>) -> Result<String, StoreError> {
         let live = live.and_then(database_number);
-        let last = self.database_numbers()?.into_iter().chain(live).max().unwrap_or(0);
+        let last = self
+            .database_numbers()?
+            .into_iter()
+            .chain(live)
+            .max()
+            .unwrap_or(0);
         Ok(format!("{DATABASE_PREFIX}{}", last.saturating_add(1)))
     }
 
     /// Makes the folder of a database, readable for its owner only.
     pub(super) fn make_database_folder(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.database_path(name);
-        private_folder().recursive(true).create(&path).map_err(|e| self.io("make the database folder", e))?;
+        private_folder()
+            .recursive(true)
+            .create(&path)
+            .map_err(|e| self.io("make the database folder", e))?;
         restrict(&path).map_err(|e| self.io("restrict the database folder", e))?;
         Ok(path)
     }
@@ -150,10 +192,12 @@ impl StateFolder {
             }
             let from = self.path.join(&name);
             if folder_bytes(&from) > STATE_QUARANTINE_BYTES_MAX {
-                drop(fs::remove_dir_all(&from));
+                remove(&from);
                 continue;
             }
-            let to = self.path.join(format!("{QUARANTINE_PREFIX}{}-{number}", unix_seconds()));
+            let to = self
+                .path
+                .join(format!("{QUARANTINE_PREFIX}{}-{number}", unix_seconds()));
             if fs::rename(&from, &to).is_ok() {
                 moved_to = Some(to);
             }
@@ -163,15 +207,16 @@ impl StateFolder {
         moved_to
     }
 
-    /// Deletes what a crash may have left: databases that are not the live one, half a marker, old quarantines.
+    /// Deletes what a crash may have left: databases that are not the live one, half a marker, old
+    /// quarantines.
     pub(super) fn remove_leftovers(&self, live: &str) {
         for number in self.database_numbers().unwrap_or_default() {
             let name = format!("{DATABASE_PREFIX}{number}");
             if name != live {
-                drop(fs::remove_dir_all(self.path.join(name)));
+                remove(&self.path.join(name));
             }
         }
-        drop(fs::remove_file(self.path.join(MARKER_NEW)));
+        remove(&self.path.join(MARKER_NEW));
         self.prune_quarantines();
     }
 
@@ -184,19 +229,26 @@ impl StateFolder {
         found.sort();
         let n_surplus = found.len().saturating_sub(STATE_QUARANTINES_MAX);
         for (_, name) in found.into_iter().take(n_surplus) {
-            drop(fs::remove_dir_all(self.path.join(name)));
+            remove(&self.path.join(name));
         }
     }
 
     fn database_numbers(&self) -> Result<Vec<u64>, StoreError> {
         let names = entry_names(&self.path).map_err(|e| self.io("read the folder", e))?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| database_number(name)).collect();
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| database_number(name))
+            .collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> StoreError {
-        StoreError::Io { path: self.path.clone(), action, source }
+        StoreError::Io {
+            path: self.path.clone(),
+            action,
+            source,
+        }
     }
 }
 
@@ -215,6 +267,13 @@ pub(super) fn folder_bytes(path: &Path) -> u64 {
         .sum()
 }
 
+/// Deletes a folder, or whatever lies in its place; what cannot be deleted stays for the next time.
+fn remove(path: &Path) {
+    if fs::remove_dir_all(path).is_err() {
+        drop(fs::remove_file(path));
+    }
+}
+
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -222,8 +281,8 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 
 /// One entry that shows that the folder is not Patrol's, if there is one.
 ///
-/// With a marker the folder is ours whatever else lies in it. Without one it is ours if it is empty, or holds only
-/// what we make, a real database among it (its marker got lost).
+/// With a marker the folder is ours whatever else lies in it. Without one it is ours if it is empty, or
+/// holds only what we make, a real database among it (its marker got lost).
 fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
     let names = entry_names(path)?;
     if names.iter().any(|name| name == MARKER) {
@@ -263,9 +322,10 @@ fn quarantine_order(name: &str) -> Option<(u64, u64)> {
 
 fn parse_marker(text: &str) -> Marker {
     let mut lines = text.lines();
-    let (Some("patrol-state"), Some(format)) =
-        (lines.next(), lines.next().and_then(|line| line.strip_prefix("format ")))
-    else {
+    let (Some("patrol-state"), Some(format)) = (
+        lines.next(),
+        lines.next().and_then(|line| line.strip_prefix("format ")),
+    ) else {
         return Marker::Damaged;
     };
     if format.is_empty() || !format.bytes().all(|b| b.is_ascii_digit()) {
@@ -308,7 +368,9 @@ fn write_pid(lock: &mut File) -> io::Result<()> {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Keeps the same limits and promises as the one on disk, except that nothing outlives the process.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::limits::STATE_PAGE_ROWS_MAX;
@@ -10,7 +10,7 @@ use crate::limits::STATE_PAGE_ROWS_MAX;
 use super::seal::{check_key, check_value};
 use super::{
     CompactReport, Compaction, Faults, Health, Rebuilt, ScanEnd, Store, StoreError, StoreStats, VerifyReport,
-    Write,
+    Visit, Write,
 };
 
 /// A [`Store`] whose rows live as long as it does.
@@ -22,6 +22,7 @@ pub struct MemoryStore {
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl MemoryStore {
     /// An empty store.
@@ -29,7 +30,8 @@ impl MemoryStore {
         Self { rows: RwLock::new(Some(Rows::new())), stands_in_because: None }
     }
 
-    /// An empty store in the place of a folder that cannot be used: it works, and its health says why it is here.
+    /// An empty store in the place of a folder that cannot be used: it works, and its health says why it
+    /// is here.
     pub fn standing_in(reason: impl Into<String>) -> Self {
         Self { stands_in_because: Some(reason.into()), ..Self::new() }
     }
@@ -46,7 +48,7 @@ impl MemoryStore {
         self.read().as_ref().map(read).ok_or(StoreError::Closed)
     }
 
-    fn page(&self, prefix: &[u8], after: Bound<Vec<u8>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn page(&self, prefix: &[u8], after: Bound<Vec<u8>>) -> Result<Page, StoreError> {
         self.with_rows(|rows| {
             rows.range((after, Bound::Unbounded))
                 .take_while(|(key, _)| key.starts_with(prefix))
@@ -92,11 +94,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn scan_prefix(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<ScanEnd, StoreError> {
+    fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError> {
         check_key(prefix)?;
         let mut after = Bound::Included(prefix.to_vec());
         loop {

@@ -1,6 +1,6 @@
-//! The seal on every row: a version byte and a checksum over key and content, written and checked here only.
-//! Also splits values that are too long for one row into chunk rows, and joins them.
-//! Pure: bytes in, bytes out. Keys of the database are `r` + key, and `c` + digest of the key + number for chunks.
+//! The seal on every row: a version byte and a checksum over key and content, written and checked here
+//! only. Also splits values that are too long for one row into chunk rows, and joins them. Pure: bytes
+//! in, bytes out. Keys of the database are `r` + key, and `c` + digest of the key + number for chunks.
 
 use crate::limits::{STATE_KEY_BYTES_MAX, STATE_ROW_BYTES_MAX, STATE_VALUE_BYTES_MAX};
 

@@ -1,6 +1,5 @@
-//! The state on disk: the calling side of the owner thread, as a [`Store`].
-//! Checks what callers give, splits large batches, bounds every call in time. What happens to the database itself
-//! is the engine's.
+//! The state on disk: the calling side of the owner thread, as a [`Store`]. Checks what callers give,
+//! splits large batches, bounds every call in time. What happens to the database itself is the engine's.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,12 +14,13 @@ use crate::limits::{
 
 use super::engine::{Engine, Settings};
 use super::health::{Shared, count};
+use super::layout::folder_bytes;
 use super::rows::{Page, PageFrom};
 use super::seal::{check_key, check_value};
 use super::worker::{NoAnswer, NoStart, Worker};
 use super::{
     CompactReport, Compaction, Faults, Health, Rebuilt, ScanEnd, Store, StoreError, StoreStats, VerifyReport,
-    Write,
+    Visit, Write,
 };
 
 /// How a state folder is opened; the defaults are those of `limits.rs`.
@@ -171,7 +171,9 @@ impl Store for SledStore {
         }
         for batch in split_batch(writes) {
             let n_writes = batch.len();
-            let applied = self.ask(self.options.call_limit, move |engine| engine.put_batch(batch))?;
+            let applied = self.ask(self.options.call_limit, move |engine| {
+                engine.put_batch(batch);
+            })?;
             if applied.is_none() {
                 count(&self.shared.writes_dropped, n_writes);
             }
@@ -179,11 +181,7 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn scan_prefix(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<ScanEnd, StoreError> {
+    fn scan_prefix(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<ScanEnd, StoreError> {
         check_key(prefix)?;
         self.walk(prefix, &mut |page| page.rows.iter().try_for_each(|(key, value)| visit(key, value)))
     }
@@ -193,7 +191,10 @@ impl Store for SledStore {
     }
 
     fn size_on_disk(&self) -> Result<u64, StoreError> {
-        Ok(self.ask(self.options.call_limit, |engine| engine.size_on_disk())?.unwrap_or(0))
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        Ok(folder_bytes(&self.path))
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

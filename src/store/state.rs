@@ -35,10 +35,15 @@ impl State {
     /// The state of the source with that label, such as `folder /manifests` or `cluster <uid>`. Notes the use, and drops the sources that were
     /// used longest ago.
     pub fn open(store: Arc<dyn Store>, label: &str, now_s: i64) -> Result<Self, StoreError> {
-        let state = Self { source: short(Hasher::new("patrol/source/1").str(label)), store };
+        let state = Self::at(store, label);
         state.store.put_batch(vec![Write::Put(state.key(b's', &[]), source_row(label, now_s))])?;
         state.drop_old_sources()?;
         Ok(state)
+    }
+
+    /// The state of the source with that label, as it is.
+    pub fn at(store: Arc<dyn Store>, label: &str) -> Self {
+        Self { source: short(Hasher::new("patrol/source/1").str(label)), store }
     }
 
     /// The store underneath.

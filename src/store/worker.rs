@@ -1,6 +1,6 @@
-//! The one thread that owns a database, and the time limit on everything it is asked.
-//! A job that takes too long is given up: the thread is left to itself and nothing is asked of it any more, since
-//! a database that hangs cannot be interrupted. Knows nothing about what the jobs do.
+//! The one thread that owns a database, and the time limit on everything it is asked. A job that takes
+//! too long is given up: the thread is left to itself and nothing is asked of it any more, since a
+//! database that hangs cannot be interrupted. Knows nothing about what the jobs do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

@@ -1,5 +1,5 @@
-//! The state store: one suite over every body, and what only the one on disk must stand: damage, kills, locks,
-//! a full disk.
+//! The state store: one suite over every body, and what only the one on disk must stand: damage, kills,
+//! locks, a full disk.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -13,6 +13,7 @@ mod load;
 mod lock;
 mod space;
 mod suite;
+mod time;
 
 /// Names what a child process shall do; without it [`children::child_process_body`] does nothing.
 const CHILD_ROLE: &str = "PATROL_STORE_TEST_CHILD";
@@ -71,8 +72,8 @@ impl ChildProcess {
         loop {
             let line = self.lines.next()?.ok()?;
             // The harness prints the name of the test without a line break before the first line.
-            if let Some(at) = line.find(CHILD_SAYS) {
-                return Some(line[at + CHILD_SAYS.len()..].to_owned());
+            if let Some((_, said)) = line.split_once(CHILD_SAYS) {
+                return Some(said.to_owned());
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Compaction by rewriting: whole records are copied to a new database, which then takes the old one's place.
-//! Until the marker is replaced the old database is the live one; after that the new one is. Whatever a crash leaves
-//! is deleted by the next open.
+//! Compaction by rewriting: whole records are copied to a new database, which then takes the old one's
+//! place. Until the marker is replaced the old database is the live one; after that the new one is.
+//! Whatever a crash leaves is deleted by the next open.
 
 use std::fs;
 
@@ -70,8 +70,8 @@ fn rewrite(engine: &mut Engine) -> Result<u64, String> {
             Ok(n_rows)
         }
         Err(reason) => {
-            // A marker that was replaced, but whose replacement could not be made durable, counts as replaced:
-            // the folder that it names stays, and the next open takes it, complete as it is.
+            // A marker that was replaced, but whose replacement could not be made durable, counts as
+            // replaced: the folder that it names stays, and the next open takes it, complete as it is.
             let is_named = matches!(engine.folder.marker(), Ok(super::Marker::Live(live)) if live == name);
             if is_named {
                 engine.db = None;

@@ -35,7 +35,7 @@ fn every_truncation_of_a_row_is_noticed() {
 
 #[test]
 fn a_long_value_is_split_into_rows_that_join_to_it_only() {
-    let value: Vec<u8> = (0..STATE_ROW_BYTES_MAX * 2 + 1).map(|i| u8::try_from(i % 251).unwrap()).collect();
+    let value: Vec<u8> = (0..=STATE_ROW_BYTES_MAX * 2).map(|i| u8::try_from(i % 251).unwrap()).collect();
     let sealed = seal(b"k", &value);
     assert_eq!(sealed.chunks.len(), 3);
     let Ok(Record::Split(split)) = open_record(b"k", &sealed.record) else { panic!("not split") };

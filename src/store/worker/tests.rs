@@ -2,7 +2,7 @@ use std::sync::mpsc::channel;
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(1);
 
 /// Blocks until the other side is dropped.

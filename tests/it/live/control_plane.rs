@@ -71,17 +71,12 @@ impl ControlPlane {
 
     /// Its processes: to stop and start the API server, or for its addresses.
     pub(crate) fn process(&self) -> MutexGuard<'_, ControlPlaneProcess> {
-        self.process
-            .lock()
-            .expect("no test panicked while it had the process")
+        self.process.lock().expect("no test panicked while it had the process")
     }
 
     /// A client for `user`: `admin`, `patrol` or `nobody`. It belongs to the calling test's runtime.
     pub(crate) async fn client(&self, user: &str) -> Client {
-        let options = KubeConfigOptions {
-            context: Some(user.to_owned()),
-            ..KubeConfigOptions::default()
-        };
+        let options = KubeConfigOptions { context: Some(user.to_owned()), ..KubeConfigOptions::default() };
         let config = Config::from_custom_kubeconfig(self.kubeconfig.clone(), &options).await;
         Client::try_from(config.expect("a configuration for the user")).expect("a client")
     }
@@ -96,10 +91,7 @@ impl ControlPlane {
         let folder = shared_folder().join("crds");
         let files = yaml_files(&folder);
         if files.is_empty() {
-            left_out(
-                "a test that needs CRDs",
-                &format!("`{}` has none (PATROL_SHARED)", folder.display()),
-            );
+            left_out("a test that needs CRDs", &format!("`{}` has none (PATROL_SHARED)", folder.display()));
             return false;
         }
         for file in files {
@@ -110,19 +102,8 @@ impl ControlPlane {
                 self.create(admin, document).await;
             }
         }
-        let crds = self
-            .api(
-                admin,
-                "apiextensions.k8s.io/v1",
-                "CustomResourceDefinition",
-                None,
-            )
-            .await;
-        for crd in crds
-            .list(&ListParams::default())
-            .await
-            .expect("a list of CRDs")
-        {
+        let crds = self.api(admin, "apiextensions.k8s.io/v1", "CustomResourceDefinition", None).await;
+        for crd in crds.list(&ListParams::default()).await.expect("a list of CRDs") {
             let kind = defined_kind(&crd);
             until(&format!("{kind:?} is served"), async || {
                 let (resource, _) = discovery::pinned_kind(admin, &kind).await.ok()?;
@@ -133,34 +114,21 @@ impl ControlPlane {
         }
         let mut process = self.process();
         if process.has_garbage_collector() {
-            process
-                .restart_controllers()
-                .expect("controllers that start again");
+            process.restart_controllers().expect("controllers that start again");
         }
         true
     }
 
     /// Creates an object and returns it as the server stored it.
     pub(crate) async fn create(&self, client: &Client, object: &Value) -> DynamicObject {
-        self.try_create(client, object)
-            .await
-            .unwrap_or_else(|error| panic!("{error}\n{object:#}"))
+        self.try_create(client, object).await.unwrap_or_else(|error| panic!("{error}\n{object:#}"))
     }
 
     /// Creates an object; what the server answers is for the test to judge.
-    pub(crate) async fn try_create(
-        &self,
-        client: &Client,
-        object: &Value,
-    ) -> kube::Result<DynamicObject> {
+    pub(crate) async fn try_create(&self, client: &Client, object: &Value) -> kube::Result<DynamicObject> {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
         let api_version = text("/apiVersion").expect("an apiVersion");
-        let api = self.api(
-            client,
-            api_version,
-            text("/kind").expect("a kind"),
-            text("/metadata/namespace"),
-        );
+        let api = self.api(client, api_version, text("/kind").expect("a kind"), text("/metadata/namespace"));
         let object = serde_json::from_value(object.clone()).expect("an object");
         api.await.create(&PostParams::default(), &object).await
     }
@@ -175,12 +143,7 @@ impl ControlPlane {
         namespace: Option<&str>,
     ) -> Api<DynamicObject> {
         let key = (api_version.to_owned(), kind.to_owned());
-        let known = self
-            .kinds
-            .lock()
-            .expect("no panic while locked")
-            .get(&key)
-            .cloned();
+        let known = self.kinds.lock().expect("no panic while locked").get(&key).cloned();
         let (resource, scope) = if let Some(known) = known {
             known
         } else {
@@ -190,10 +153,7 @@ impl ControlPlane {
                 .await
                 .unwrap_or_else(|error| panic!("{kind:?} is not served: {error}"));
             let found = (resource, capabilities.scope);
-            self.kinds
-                .lock()
-                .expect("no panic while locked")
-                .insert(key, found.clone());
+            self.kinds.lock().expect("no panic while locked").insert(key, found.clone());
             found
         };
         match (scope, namespace) {
@@ -206,11 +166,8 @@ impl ControlPlane {
 
     /// Creates a namespace.
     pub(crate) async fn create_namespace(&self, admin: &Client, name: &str) {
-        self.create(
-            admin,
-            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
-        )
-        .await;
+        self.create(admin, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+            .await;
     }
 
     /// Lets `user` do in the whole cluster what `rules` say, in a `ClusterRole`'s form.
@@ -232,50 +189,34 @@ impl ControlPlane {
     /// What the API server counted since it was started. The requests of all clients are in it, those of
     /// the controllers too, so tests compare two counts of the kinds that only they use.
     pub(crate) async fn apiserver_requests_total(&self, admin: &Client) -> ApiserverRequests {
-        let request = http::Request::get("/metrics")
-            .body(Vec::new())
-            .expect("a request");
-        let text = admin
-            .request_text(request)
-            .await
-            .expect("the API server's metrics");
+        let request = http::Request::get("/metrics").body(Vec::new()).expect("a request");
+        let text = admin.request_text(request).await.expect("the API server's metrics");
         ApiserverRequests::parse(&text)
     }
 }
 
 /// Asks `happened` until it gives something, and panics with `what` when it does not within `DEADLINE`.
-pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    happened: impl Fn() -> F,
-) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, happened: impl Fn() -> F) -> T {
     let start = Instant::now();
     loop {
         if let Some(result) = happened().await {
             return result;
         }
-        assert!(
-            start.elapsed() < DEADLINE,
-            "not within {DEADLINE:?}: {what}"
-        );
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}: {what}");
         tokio::time::sleep(POLL).await;
     }
 }
 
 /// Says that something is not tested on this machine, and why; CI may not leave anything out.
 pub(crate) fn left_out(what: &str, reason: &str) {
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "CI leaves nothing out, but {what}: {reason}"
-    );
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI leaves nothing out, but {what}: {reason}");
     eprintln!("LEFT OUT: {what}: {reason}");
 }
 
 /// The shared data: `PATROL_SHARED`, or `../shared` beside the package.
 fn shared_folder() -> PathBuf {
-    std::env::var_os("PATROL_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    )
+    std::env::var_os("PATROL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
 }
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {
@@ -284,10 +225,7 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("a folder entry").path();
         if path.is_dir() {
             files.extend(yaml_files(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
             files.push(path);
         }
     }
@@ -298,14 +236,8 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
 /// The kind that a CRD defines, in the first version that is served.
 fn defined_kind(crd: &DynamicObject) -> GroupVersionKind {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).expect("a text").to_owned();
-    let versions = crd
-        .data
-        .pointer("/spec/versions")
-        .and_then(Value::as_array)
-        .expect("versions");
-    let served = versions
-        .iter()
-        .find(|version| version.get("served") == Some(&json!(true)));
+    let versions = crd.data.pointer("/spec/versions").and_then(Value::as_array).expect("versions");
+    let served = versions.iter().find(|version| version.get("served") == Some(&json!(true)));
     GroupVersionKind {
         group: text(crd.data.pointer("/spec/group")),
         version: text(served.and_then(|version| version.get("name"))),

@@ -98,18 +98,54 @@ fn compact_for_ever(path: &Path) {
     }
 }
 
+/// Rows of one batch of the filler.
+const FILL_ROWS: u16 = 60;
+
+fn fill_key(batch: u32, row: u16) -> Vec<u8> {
+    [&batch.to_be_bytes()[..], &row.to_be_bytes()].concat()
+}
+
+fn fill_value(batch: u32, row: u16) -> Vec<u8> {
+    Random(u64::from(batch) << 16 | u64::from(row)).bytes(700)
+}
+
+/// Batches of the filler, from the first on, that are there; panics if one is torn or follows a missing one.
+pub(super) fn n_filled(store: &dyn Store) -> u32 {
+    let mut n_whole = None;
+    for batch in 0..2_000 {
+        let keys = (0..FILL_ROWS).map(|row| fill_key(batch, row)).collect();
+        let values = store.get_many(keys).unwrap();
+        if values.iter().all(Option::is_none) {
+            n_whole.get_or_insert(batch);
+            continue;
+        }
+        assert_eq!(n_whole, None, "batch {batch} is there, an earlier one is not");
+        for (row, value) in (0..).zip(&values) {
+            assert!(value.as_ref() == Some(&fill_value(batch, row)), "batch {batch} is torn at row {row}");
+        }
+    }
+    n_whole.unwrap()
+}
+
 /// Writes until the store degrades, then says how it is.
 fn fill(path: &Path) {
     let store = match SledStore::open(path) {
         Ok(store) => store,
         Err(error) => return say(&format!("open failed: {error}")),
     };
-    let mut random = Random(1);
-    let mut n = 0_u32;
-    while store.health() == Health::Ok && n < 2_000 {
-        store.put_batch(vec![Write::Put(n.to_be_bytes().to_vec(), random.bytes(20_000))]).unwrap();
-        store.flush().unwrap();
-        n += 1;
+    let mut n_flushed = 0;
+    for batch in 0..1_000 {
+        let rows = (0..FILL_ROWS).map(|row| Write::Put(fill_key(batch, row), fill_value(batch, row)));
+        store.put_batch(rows.collect()).unwrap();
+        if batch % 10 == 9 {
+            store.flush().unwrap();
+            if store.health() == Health::Ok {
+                n_flushed = batch + 1;
+            }
+        }
+        if store.health() != Health::Ok {
+            break;
+        }
     }
     let Health::Degraded { reason } = store.health() else {
         return say("never degraded");
@@ -123,5 +159,5 @@ fn fill(path: &Path) {
     assert!(!store.verify().unwrap().is_complete);
     assert_eq!(store.faults().quarantined, 0);
     store.close().unwrap();
-    say("closed");
+    say(&format!("{n_flushed}"));
 }

@@ -1,4 +1,5 @@
-//! kill -9 at random moments: the folder opens, every batch is whole or absent, and what was flushed is there.
+//! kill -9 at random moments: the folder opens, every batch is whole or absent, and what was flushed is
+//! there.
 
 use patrol::store::{SledStore, Store};
 

@@ -13,7 +13,7 @@ fn seventy_thousand_rows_load_read_and_reopen() {
     let mut random = Random(70);
     let rows: Vec<(Vec<u8>, Vec<u8>)> = (0..ROWS).map(|_| (random.bytes(32), random.bytes(300))).collect();
     let began = Instant::now();
-    let mut lap = |what: &str| println!("{what}: at {:.3} s", began.elapsed().as_secs_f64());
+    let lap = |what: &str| println!("{what}: at {:.3} s", began.elapsed().as_secs_f64());
     let store = SledStore::open(root.path()).unwrap();
     for rows in rows.chunks(2_000) {
         let batch = rows.iter().map(|(key, value)| Write::Put(key.clone(), value.clone())).collect();

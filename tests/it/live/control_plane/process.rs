@@ -28,16 +28,12 @@ impl ControlPlaneProcess {
     /// line.
     pub(crate) fn start(apiserver_args: &[&str]) -> Result<Self, String> {
         let mut command = Command::new(build()?);
-        command
-            .arg("up")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
+        command.arg("up").stdin(Stdio::piped()).stdout(Stdio::piped());
         for arg in apiserver_args {
             command.args(["--apiserver-arg", arg]);
         }
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("the control plane cannot be run: {error}"))?;
+        let mut child =
+            command.spawn().map_err(|error| format!("the control plane cannot be run: {error}"))?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("the control plane runs without pipes".to_owned());
         };
@@ -106,10 +102,7 @@ impl ControlPlaneProcess {
     }
 
     fn command(&mut self, command: &str) -> Result<(), String> {
-        let input = self
-            .input
-            .as_mut()
-            .ok_or("the control plane has no input any more")?;
+        let input = self.input.as_mut().ok_or("the control plane has no input any more")?;
         writeln!(input, "{command}").map_err(|error| format!("`{command}`: {error}"))?;
         let reply = self.read_line()?;
         match reply.get("error").and_then(Value::as_str) {
@@ -121,28 +114,19 @@ impl ControlPlaneProcess {
     /// Reads one line of JSON and takes over the process ids that it tells.
     fn read_line(&mut self) -> Result<Value, String> {
         let mut line = String::new();
-        self.output
-            .read_line(&mut line)
-            .map_err(|error| error.to_string())?;
+        self.output.read_line(&mut line).map_err(|error| error.to_string())?;
         if line.is_empty() {
             return Err("the control plane ended; its standard error says why".to_owned());
         }
-        let value: Value =
-            serde_json::from_str(&line).map_err(|error| format!("`{line}`: {error}"))?;
+        let value: Value = serde_json::from_str(&line).map_err(|error| format!("`{line}`: {error}"))?;
         if let Some(pids) = value.get("pids").and_then(Value::as_object) {
-            self.pids = pids
-                .iter()
-                .filter_map(|(name, pid)| Some((name.clone(), pid.as_u64()?)))
-                .collect();
+            self.pids = pids.iter().filter_map(|(name, pid)| Some((name.clone(), pid.as_u64()?))).collect();
         }
         Ok(value)
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.ready
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.ready.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 }
 

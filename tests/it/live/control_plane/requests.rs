@@ -72,11 +72,7 @@ impl ApiserverRequests {
 
     /// How many requests are of the kinds that `wanted` picks.
     pub(crate) fn sum(&self, wanted: impl Fn(&ApiserverRequest) -> bool) -> u64 {
-        self.0
-            .iter()
-            .filter(|(request, _)| wanted(request))
-            .map(|(_, count)| count)
-            .sum()
+        self.0.iter().filter(|(request, _)| wanted(request)).map(|(_, count)| count).sum()
     }
 }
 

@@ -26,10 +26,7 @@ fn running(pids: &BTreeMap<String, u64>) -> Vec<&str> {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         !stat.is_empty() && !stat.contains(") Z ")
     };
-    pids.iter()
-        .filter(|(_, pid)| runs(pid))
-        .map(|(name, _)| name.as_str())
-        .collect()
+    pids.iter().filter(|(_, pid)| runs(pid)).map(|(name, _)| name.as_str()).collect()
 }
 
 async fn table(client: &Client, path: &str) -> Value {
@@ -46,9 +43,7 @@ async fn the_garbage_collector_deletes_what_a_deleted_owner_owned() {
         return;
     };
     if !plane.process().has_garbage_collector() {
-        eprintln!(
-            "LEFT OUT: garbage collection: KUBEBUILDER_ASSETS brings no kube-controller-manager"
-        );
+        eprintln!("LEFT OUT: garbage collection: KUBEBUILDER_ASSETS brings no kube-controller-manager");
         return;
     }
     let admin = plane.client("admin").await;
@@ -59,8 +54,7 @@ async fn the_garbage_collector_deletes_what_a_deleted_owner_owned() {
     plane.create_namespace(&admin, ns).await;
     let owner = plane.create(&admin, &config_map(ns, "owner")).await;
     let uid = owner.metadata.uid;
-    let owner_reference =
-        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]);
+    let owner_reference = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": uid}]);
     let mut dependent = config_map(ns, "owned");
     dependent["metadata"]["ownerReferences"] = owner_reference.clone();
     plane.create(&admin, &dependent).await;
@@ -71,13 +65,8 @@ async fn the_garbage_collector_deletes_what_a_deleted_owner_owned() {
     plane.create(&admin, &report).await;
 
     let config_maps = plane.api(&admin, "v1", "ConfigMap", Some(ns)).await;
-    let reports = plane
-        .api(&admin, "wgpolicyk8s.io/v1alpha2", "PolicyReport", Some(ns))
-        .await;
-    config_maps
-        .delete("owner", &DeleteParams::default())
-        .await
-        .expect("a deletion");
+    let reports = plane.api(&admin, "wgpolicyk8s.io/v1alpha2", "PolicyReport", Some(ns)).await;
+    config_maps.delete("owner", &DeleteParams::default()).await.expect("a deletion");
     until("the owned objects are gone", async || {
         let config_map = config_maps.get_opt("owned").await.expect("an answer");
         let report = reports.get_opt("owned").await.expect("an answer");
@@ -107,15 +96,8 @@ async fn installed_crds_validate_by_their_schemas_and_print_their_columns() {
         })
     };
     plane.create(&admin, &report("good", "fail")).await;
-    assert_eq!(
-        status_of(plane.try_create(&admin, &report("bad", "perhaps")).await),
-        422
-    );
-    let table = table(
-        &admin,
-        &format!("/apis/wgpolicyk8s.io/v1alpha2/namespaces/{ns}/policyreports"),
-    )
-    .await;
+    assert_eq!(status_of(plane.try_create(&admin, &report("bad", "perhaps")).await), 422);
+    let table = table(&admin, &format!("/apis/wgpolicyk8s.io/v1alpha2/namespaces/{ns}/policyreports")).await;
     let columns: Vec<&str> = table["columnDefinitions"]
         .as_array()
         .expect("columns")
@@ -123,17 +105,9 @@ async fn installed_crds_validate_by_their_schemas_and_print_their_columns() {
         .map(|column| column["name"].as_str().expect("a name"))
         .collect();
     // The reference's CRD: https://github.com/kyverno/kyverno config/crds/policyreport.
-    assert_eq!(
-        columns,
-        [
-            "Name", "Kind", "Name", "Pass", "Fail", "Warn", "Error", "Skip", "Age"
-        ]
-    );
+    assert_eq!(columns, ["Name", "Kind", "Name", "Pass", "Fail", "Warn", "Error", "Skip", "Age"]);
     let cells = table["rows"][0]["cells"].as_array().expect("cells");
-    assert_eq!(
-        cells[1..5],
-        [json!("Pod"), json!("web"), json!(0), json!(1)]
-    );
+    assert_eq!(cells[1..5], [json!("Pod"), json!("web"), json!(0), json!(1)]);
 }
 
 #[tokio::test]
@@ -147,19 +121,12 @@ async fn users_have_the_rights_that_they_were_granted() {
     let secrets = plane.api(&patrol, "v1", "Secret", None).await;
     assert_eq!(status_of(secrets.list(&ListParams::default()).await), 403);
     let rules = json!([{"apiGroups": [""], "resources": ["limitranges"], "verbs": ["list"]}]);
-    plane
-        .grant(&admin, "patrol", "rights-selftest", &rules)
-        .await;
+    plane.grant(&admin, "patrol", "rights-selftest", &rules).await;
     let limit_ranges = plane.api(&patrol, "v1", "LimitRange", None).await;
-    until("the granted right is in force", async || {
-        limit_ranges.list(&ListParams::default()).await.ok()
-    })
-    .await;
+    until("the granted right is in force", async || limit_ranges.list(&ListParams::default()).await.ok())
+        .await;
     let limit_ranges = plane.api(&nobody, "v1", "LimitRange", None).await;
-    assert_eq!(
-        status_of(limit_ranges.list(&ListParams::default()).await),
-        403
-    );
+    assert_eq!(status_of(limit_ranges.list(&ListParams::default()).await), 403);
 }
 
 #[tokio::test]
@@ -175,45 +142,27 @@ async fn requests_are_counted_the_api_server_comes_back_and_nothing_is_left_behi
     for name in ["a", "b", "c"] {
         plane.create(&admin, &config_map(ns, name)).await;
     }
-    assert_eq!(
-        status_of(plane.try_create(&admin, &config_map(ns, "a")).await),
-        409
-    );
+    assert_eq!(status_of(plane.try_create(&admin, &config_map(ns, "a")).await), 409);
     let counted = plane.apiserver_requests_total(&admin).await.since(&before);
     let creations = |code| {
-        counted.sum(|request| {
-            request.verb == "POST" && request.resource == "configmaps" && request.code == code
-        })
+        counted
+            .sum(|request| request.verb == "POST" && request.resource == "configmaps" && request.code == code)
     };
     assert_eq!((creations(201), creations(409)), (3, 1));
 
     let server = plane.process().server().to_owned();
-    plane
-        .process()
-        .stop_apiserver()
-        .expect("an API server that stops");
+    plane.process().stop_apiserver().expect("an API server that stops");
     let unreachable = config_maps.get("a").await.expect_err("no API server");
     assert!(!matches!(unreachable, Error::Api(_)), "{unreachable}");
-    plane
-        .process()
-        .start_apiserver()
-        .expect("an API server that starts again");
+    plane.process().start_apiserver().expect("an API server that starts again");
     assert_eq!(plane.process().server(), server);
     config_maps.get("a").await.expect("the object as it was");
 
     let pids = plane.process().pids();
-    let expected = if plane.process().has_garbage_collector() {
-        4
-    } else {
-        3
-    };
+    let expected = if plane.process().has_garbage_collector() { 4 } else { 3 };
     assert_eq!(running(&pids).len(), expected, "{pids:?}");
     drop(plane);
-    assert!(
-        running(&pids).is_empty(),
-        "left behind: {:?}",
-        running(&pids)
-    );
+    assert!(running(&pids).is_empty(), "left behind: {:?}", running(&pids));
 }
 
 #[tokio::test]
@@ -223,12 +172,6 @@ async fn a_killed_control_plane_leaves_no_component_behind() {
     };
     assert!(plane.process().etcd().starts_with("http://127.0.0.1:"));
     let pids = plane.process().pids();
-    plane
-        .process()
-        .kill()
-        .expect("a process that can be killed");
-    until("all components are gone", async || {
-        running(&pids).is_empty().then_some(())
-    })
-    .await;
+    plane.process().kill().expect("a process that can be killed");
+    until("all components are gone", async || running(&pids).is_empty().then_some(())).await;
 }

@@ -1,4 +1,6 @@
-//! What a scan looks at and where it writes, as traits: a cluster, a folder, and the generated worlds of the tests are bodies of these.
+//! What a scan looks at, as a trait: a cluster, a folder, and the generated worlds of the tests are bodies of it.
+//!
+//! Only the contract stands here. Bodies may block, fail and lie; what an answer proves, and what it does not, is said with each method.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,8 +11,8 @@ use futures_util::future::BoxFuture;
 
 use crate::document::{Document, DocumentError};
 use crate::matching::KindSelector;
-use crate::model::{FactKey, FactValue, Fingerprint, Gvk, PolicyKind, ResourceId};
-use crate::policy::PolicySource;
+use crate::model::{FactKey, FactValue, Gvk, PolicyKind, ResourceId};
+use crate::policy::{CompanionSource, PolicySource};
 
 /// Everything about policies that a source holds.
 #[derive(Clone, Debug, Default)]
@@ -18,20 +20,11 @@ pub struct PolicyListing {
     /// Policies of all kinds.
     pub policies: Vec<PolicySource>,
     /// Exceptions, bindings, global context entries and whatever else policies need, as objects with their origin.
-    pub companions: Vec<Companion>,
+    pub companions: Vec<CompanionSource>,
     /// Kinds of policy that could not be listed: the absence of one proves nothing.
     pub unknown: BTreeSet<PolicyKind>,
     /// What went wrong, for people.
     pub problems: Vec<Problem>,
-}
-
-/// An object that policies need beside themselves.
-#[derive(Clone, Debug)]
-pub struct Companion {
-    /// The object.
-    pub document: Arc<Document>,
-    /// A file with line, or `cluster`.
-    pub origin: String,
 }
 
 /// Something that went wrong, cost only itself, and is told.
@@ -166,85 +159,4 @@ pub trait Source: Send + Sync + fmt::Debug {
 
     /// Looks up a fact. Never an error: a failed look-up is a value.
     fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue>;
-}
-
-/// Whose a report is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// Patrol's own.
-    Ours,
-    /// Somebody else's that the configuration says to adopt.
-    Adoptable,
-    /// Somebody else's.
-    Foreign,
-}
-
-/// What a metadata list tells of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActualReport {
-    /// Namespace, empty for cluster-wide reports.
-    pub namespace: String,
-    /// Name: by convention the UID of the resource.
-    pub name: String,
-    /// The report's own UID.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub resource_version: String,
-    /// Whose it is.
-    pub ownership: Ownership,
-    /// Group and kind of the resource that owns it; `None` if it has no single owner.
-    pub owner_kind: Option<(String, String)>,
-}
-
-/// A write of one report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReportWrite {
-    /// Creates it, or replaces the version named.
-    Put {
-        /// The resource it is about.
-        scope: ResourceId,
-        /// The object, without a resourceVersion.
-        json: Vec<u8>,
-        /// The fingerprint of the content.
-        digest: Fingerprint,
-        /// The resourceVersion to replace; `None` to create.
-        replaces: Option<String>,
-    },
-    /// Deletes exactly this version of this object.
-    Delete {
-        /// Namespace, empty for cluster-wide reports.
-        namespace: String,
-        /// Name.
-        name: String,
-        /// The report's own UID, if known.
-        uid: String,
-        /// Its resourceVersion.
-        resource_version: String,
-    },
-}
-
-/// Why a report was not written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct SinkError {
-    /// What the server said, with the report's name.
-    pub message: String,
-    /// Whether the next try may succeed.
-    pub is_transient: bool,
-}
-
-/// Where reports go.
-pub trait Sink: Send + Sync + fmt::Debug {
-    /// Visits the metadata of every report there is, whoever wrote it.
-    fn each_actual<'a>(
-        &'a self,
-        visit: &'a mut (dyn FnMut(ActualReport) + Send),
-    ) -> BoxFuture<'a, Result<(), SinkError>>;
-
-    /// Reads a report whole, as JSON; `None` if it is gone.
-    fn read<'a>(&'a self, scope: &'a ResourceId) -> BoxFuture<'a, Result<Option<Vec<u8>>, SinkError>>;
-
-    /// Writes; the answer is the resourceVersion that the report has now, empty after a delete. Conflicts are resolved inside: the write wins
-    /// over whatever else changed a report of ours, and never touches a foreign one.
-    fn write<'a>(&'a self, write: &'a ReportWrite) -> BoxFuture<'a, Result<String, SinkError>>;
 }

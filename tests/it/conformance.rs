@@ -1,0 +1,3 @@
+//! Other people's policies and cases, judged as the reference judges them. What agrees today is committed and may only grow.
+
+mod cross;
