@@ -11,8 +11,6 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use http::{
-    HttpError, PlanFormat, PlanProvider, Readiness, debug_router, listen, metrics_router, serve,
-};
+pub use http::{HttpError, PlanFormat, PlanProvider, Readiness, debug_router, listen, metrics_router, serve};
 pub use logs::{LogError, LogLevel, start_logs};
 pub use record::{ConfigReload, ScanEndState, ScanRun, Telemetry};

@@ -455,7 +455,7 @@ fn near_words_are_found_and_far_ones_are_not() {
 mod watched {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_swapped_config_map_gives_the_new_configuration_and_what_needs_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
@@ -479,7 +479,7 @@ mod watched {
         config.set_from_environment(env.iter().cloned());
         config.set("reports.writers", "4", "--writers");
         let first = config.check().unwrap();
-        let mut watched = Watched::new(path, env, flags, first, Duration::from_millis(1));
+        let mut watched = Watched::new(path, env, flags, first, Duration::from_secs(10));
 
         write("2", "scan: {maxAge: 2h}\nstate: {dir: /elsewhere}\ncluster: {pageSize: 100}\n");
         point("2");
@@ -506,7 +506,7 @@ mod watched {
             "# the same with a comment\nscan: {maxAge: 2h}\nstate: {dir: /elsewhere}\ncluster: {pageSize: 100}\n",
         );
         point("4");
-        let waited = tokio::time::timeout(Duration::from_millis(50), watched.changed()).await;
+        let waited = tokio::time::timeout(Duration::from_secs(60), watched.changed()).await;
         assert!(waited.is_err(), "{waited:?}");
     }
 }

@@ -18,7 +18,12 @@ pub(super) struct Families {
 
 impl Families {
     fn cell(&mut self, metric: &Metric, labels: &[&str]) -> Option<&mut f64> {
-        debug_assert_eq!((metric.home, metric.labels.len()), (Home::Families, labels.len()), "{}", metric.name);
+        debug_assert_eq!(
+            (metric.home, metric.labels.len()),
+            (Home::Families, labels.len()),
+            "{}",
+            metric.name
+        );
         let series = self.series.entry(metric.name).or_default();
         let key: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
         if series.len() >= limits::METRIC_SERIES_MAX && !series.contains_key(&key) {
@@ -83,7 +88,8 @@ impl Families {
                 text.push_str(metric.name);
                 write_labels(text, metric.labels, labels);
                 // Counts must not come out as `1e+21` or with a fraction that they do not have.
-                let is_whole = metric.kind != MetricKind::Histogram && value.fract() == 0.0 && value.abs() < 1e15;
+                let is_whole =
+                    metric.kind != MetricKind::Histogram && value.fract() == 0.0 && value.abs() < 1e15;
                 let _ = if is_whole { writeln!(text, " {value:.0}") } else { writeln!(text, " {value}") };
             }
             text.push('\n');

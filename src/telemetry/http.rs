@@ -116,7 +116,9 @@ async fn debug_plan(
     match (plan(format), format) {
         (None, _) => plain(StatusCode::NOT_FOUND, "no scan has made a plan yet\n".into()),
         (Some(text), PlanFormat::Text) => plain(StatusCode::OK, text),
-        (Some(json), PlanFormat::Json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
+        (Some(json), PlanFormat::Json) => {
+            ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+        }
     }
 }
 

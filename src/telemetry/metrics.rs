@@ -61,14 +61,20 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
     Metric { name, kind: MetricKind::Histogram, labels, help, home: Home::Recorder }
 }
 
-const fn family(kind: MetricKind, name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+const fn family(
+    kind: MetricKind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
     Metric { name, kind, labels, help, home: Home::Families }
 }
 
 use MetricKind::{Counter, Gauge};
 
 /// `patrol_build_info`
-pub const BUILD_INFO: Metric = gauge("patrol_build_info", &["version"], "Always 1; the label tells the version.");
+pub const BUILD_INFO: Metric =
+    gauge("patrol_build_info", &["version"], "Always 1; the label tells the version.");
 
 /// `patrol_scans_total`
 pub const SCANS: Metric = counter(
@@ -130,7 +136,8 @@ pub const SCHEDULE_RUNS: Metric = family(
     "Runs of schedules: fired, made_up (missed while Patrol was down), rescued (by the watchdog), skipped, queued.",
 );
 /// `patrol_queue_length`
-pub const QUEUE_LENGTH: Metric = gauge("patrol_queue_length", &[], "Runs that are due and wait for their turn.");
+pub const QUEUE_LENGTH: Metric =
+    gauge("patrol_queue_length", &[], "Runs that are due and wait for their turn.");
 
 /// `patrol_pairs_total`
 pub const PAIRS: Metric = counter(
@@ -139,8 +146,7 @@ pub const PAIRS: Metric = counter(
     "Pairs of resource and policy by what was done (evaluate, reuse, forget) and why.",
 );
 /// `patrol_resources_seen_total`
-pub const RESOURCES_SEEN: Metric =
-    counter("patrol_resources_seen_total", &[], "Resources that scans saw.");
+pub const RESOURCES_SEEN: Metric = counter("patrol_resources_seen_total", &[], "Resources that scans saw.");
 /// `patrol_resources_passed_over_total`
 pub const RESOURCES_PASSED_OVER: Metric = counter(
     "patrol_resources_passed_over_total",
@@ -185,8 +191,11 @@ pub const STATE_LIVE_BYTES: Metric =
 /// `patrol_state_records`
 pub const STATE_RECORDS: Metric = gauge("patrol_state_records", &[], "Records of the state.");
 /// `patrol_state_degraded`
-pub const STATE_DEGRADED: Metric =
-    gauge("patrol_state_degraded", &[], "1 while nothing is stored (a full disk, a broken database), else 0.");
+pub const STATE_DEGRADED: Metric = gauge(
+    "patrol_state_degraded",
+    &[],
+    "1 while nothing is stored (a full disk, a broken database), else 0.",
+);
 /// `patrol_state_faults_total`
 pub const STATE_FAULTS: Metric = counter(
     "patrol_state_faults_total",

@@ -294,7 +294,8 @@ impl Telemetry {
             self.set(&table::POLICIES, &[word], n as f64);
         };
         ["scanned", "folder_only", "not_scanned"].into_iter().for_each(standing);
-        let names: std::collections::BTreeSet<String> = policies.iter().map(|p| p.key.report_name()).collect();
+        let names: std::collections::BTreeSet<String> =
+            policies.iter().map(|p| p.key.report_name()).collect();
         let mut families = self.families();
         // Policies that a scan did not know, because a list failed, would lose their counters for nothing.
         if ScanEndState::of(outcome) == ScanEndState::Complete {
@@ -313,7 +314,8 @@ impl Telemetry {
         }
         for (drift, n) in &outcome.totals.drift {
             let word = |status: Option<Status>| status.map_or("none", Status::as_str);
-            let labels = [&drift.policy.report_name(), drift.namespace.as_str(), word(drift.from), word(drift.to)];
+            let labels =
+                [&drift.policy.report_name(), drift.namespace.as_str(), word(drift.from), word(drift.to)];
             families.add(&table::DRIFT, &labels, *n as f64);
         }
         // A scan that was stopped saw only a part of the results.
@@ -322,7 +324,12 @@ impl Telemetry {
         }
     }
 
-    fn replace_results(&self, families: &mut Families, outcome: &ScanOutcome, policies: &[Arc<CompiledPolicy>]) {
+    fn replace_results(
+        &self,
+        families: &mut Families,
+        outcome: &ScanOutcome,
+        policies: &[Arc<CompiledPolicy>],
+    ) {
         for metric in [table::POLICY_RESULTS, table::REPORTER_RESULTS, table::REPORTER_CLUSTER_RESULTS] {
             families.clear(&metric);
         }
@@ -357,7 +364,13 @@ impl Telemetry {
     }
 
     /// Tells the state of the store; `records` are the number of records and their bytes, where somebody walked over them.
-    pub fn record_store(&self, faults: &Faults, health: &Health, bytes_on_disk: u64, records: Option<(u64, u64)>) {
+    pub fn record_store(
+        &self,
+        faults: &Faults,
+        health: &Health,
+        bytes_on_disk: u64,
+        records: Option<(u64, u64)>,
+    ) {
         for (fault, n) in [
             ("checksum_mismatch", faults.checksum_mismatch),
             ("version_mismatch", faults.version_mismatch),
@@ -379,7 +392,12 @@ impl Telemetry {
     }
 
     /// Tells how often a schedule fired and why; the totals since the start, and the time between its runs.
-    pub fn record_schedule(&self, name: &str, counts: &crate::schedule::RunCounts, interval: Option<Duration>) {
+    pub fn record_schedule(
+        &self,
+        name: &str,
+        counts: &crate::schedule::RunCounts,
+        interval: Option<Duration>,
+    ) {
         let mut families = self.families();
         for (event, n) in counts.words() {
             families.set_total(&table::SCHEDULE_RUNS, &[name, event], n);
@@ -434,9 +452,18 @@ fn standing_word(standing: &Standing) -> &'static str {
 }
 
 fn key(metric: &Metric, labels: &[&str]) -> Key {
-    debug_assert_eq!((metric.home, metric.labels.len()), (table::Home::Recorder, labels.len()), "{}", metric.name);
-    let labels: Vec<Label> =
-        metric.labels.iter().zip(labels).map(|(name, value)| Label::new(*name, (*value).to_owned())).collect();
+    debug_assert_eq!(
+        (metric.home, metric.labels.len()),
+        (table::Home::Recorder, labels.len()),
+        "{}",
+        metric.name
+    );
+    let labels: Vec<Label> = metric
+        .labels
+        .iter()
+        .zip(labels)
+        .map(|(name, value)| Label::new(*name, (*value).to_owned()))
+        .collect();
     Key::from_parts(metric.name, labels)
 }
 
