@@ -10,5 +10,5 @@ mod scopes;
 #[cfg(test)]
 mod tests;
 
-pub use identify::{Controller, IdentityError, controlled_by, derived_uid, identify};
+pub use identify::{Controller, IdentityError, controlled_by, derived_uid, identify, placed};
 pub use scopes::{KindInfo, Scopes, guess_plural};

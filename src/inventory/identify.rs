@@ -1,6 +1,6 @@
 //! The identity of an object as its own text gives it.
 
-use crate::document::{Document, Node};
+use crate::document::{Document, DocumentBuilder, Node};
 use crate::fingerprint::Hasher;
 use crate::model::{Gvk, ResourceId, ResourceKey};
 
@@ -42,6 +42,36 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
         ResourceKey { group: gvk.group, kind: gvk.kind, namespace: namespace.into(), name: name.into() };
     let uid = text(&["metadata", "uid"]).map_or_else(|| derived_uid(&key), str::to_owned);
     Ok(ResourceId { key, version: gvk.version, uid })
+}
+
+/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder that names none is in
+/// `default`, and policies see it there (`kyverno apply` does the same).
+#[must_use]
+pub fn placed(object: Document, id: &ResourceId) -> Document {
+    let metadata = object.root().get("metadata");
+    let own =
+        metadata.and_then(|metadata| metadata.get("namespace")).and_then(Node::as_str).unwrap_or_default();
+    if !own.is_empty() || id.key.namespace.is_empty() {
+        return object;
+    }
+    let mut builder = DocumentBuilder::new();
+    builder.open_object();
+    for (key, value) in object.root().entries() {
+        builder.key(key);
+        if key != "metadata" {
+            builder.node(value);
+            continue;
+        }
+        builder.open_object();
+        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
+            builder.key(key);
+            builder.node(value);
+        }
+        builder.key("namespace");
+        builder.string(&id.key.namespace);
+        builder.close();
+    }
+    builder.finish()
 }
 
 /// A UID for an object that has none: blake3 over the key in the layout of an RFC 9562 UUID, version 8

@@ -120,3 +120,28 @@ fn only_an_owner_that_controls_counts() {
         ("apps/v1/ReplicaSet".into(), "r".into(), "u".into())
     );
 }
+
+#[test]
+fn an_object_without_a_namespace_is_placed_where_its_identity_says() {
+    let placed_json = |text: &str| {
+        let object = Document::from_json(text.as_bytes()).unwrap();
+        let id = identify(&object, &Scopes::builtin()).unwrap();
+        placed(object, &id).root().to_json()
+    };
+    for (text, expected) in [
+        (
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":""},"spec":{"x":[1]}}"#,
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"default"},"spec":{"x":[1]}}"#,
+        ),
+        (
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"b"}}"#,
+            r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"b"}}"#,
+        ),
+        (
+            r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}"#,
+            r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}"#,
+        ),
+    ] {
+        assert_eq!(placed_json(text), expected);
+    }
+}
