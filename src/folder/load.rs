@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Folder, Manifest, Origin, Problem};
 use crate::document::Document;
-use crate::inventory::{Scopes, identify};
+use crate::inventory::{Scopes, identify, placed};
 use crate::model::{ResourceId, ResourceKey};
 
 /// A manifest with its object.
@@ -44,7 +44,10 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
             Err(error) => problems.push(Problem { origin, message: error.to_string() }),
             Ok(id) => match claims.claim(&id.key, &origin) {
                 Err(problem) => problems.push(problem),
-                Ok(()) => loaded.push(Loaded { id, document: Arc::new(document), origin }),
+                Ok(()) => {
+                    let document = Arc::new(placed(document, &id));
+                    loaded.push(Loaded { id, document, origin });
+                }
             },
         }
     }

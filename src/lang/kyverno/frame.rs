@@ -177,10 +177,12 @@ impl Compiler<'_> {
                 pod_security: exception.pod_security(),
             })
             .collect();
-        let context = RuleContext { policy_key: self.key, path, exceptions: &parts };
+        let context = RuleContext { policy: self.key, exceptions: &parts };
         match catch_unwind(AssertUnwindSafe(|| Rule::compile(rule, &context))) {
             Ok((rule, warnings)) => {
-                warnings.into_iter().for_each(|warning| self.warn(warning));
+                for warning in warnings {
+                    self.warn(Warning { path: format!("{path}.{}", warning.path), message: warning.message });
+                }
                 Body::Rule(Box::new(rule))
             }
             Err(_) => Body::Broken("internal error: compiling the rule failed".to_owned()),

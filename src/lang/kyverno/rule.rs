@@ -7,9 +7,10 @@ mod arena;
 mod body;
 mod condition;
 mod context;
-mod exemption;
+mod exception;
 mod message;
 mod pattern;
+mod pod_security;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,21 +25,38 @@ use crate::policy::Warning;
 pub(crate) use arena::Arena;
 pub(crate) use condition::{AnyAllConditions, Held};
 pub(crate) use context::{Context, Entries, Failure, Shared};
-pub(crate) use exemption::{ExceptionParts, Exclusions};
 
 use body::{Body, Response};
 use context::Extractors;
-use exemption::Exemption;
+use exception::Exception;
 
-/// What a rule needs to know of its policy.
-#[derive(Clone, Copy, Debug)]
+/// What a rule is compiled with.
+#[derive(Clone, Debug)]
 pub(crate) struct RuleContext<'a> {
-    /// Who the policy is.
-    pub(crate) policy_key: &'a PolicyKey,
-    /// The rule's place in the policy, such as `spec.rules[0]`, for warnings.
-    pub(crate) path: &'a str,
+    /// The policy that the rule stands in.
+    pub(crate) policy: &'a PolicyKey,
     /// The exceptions that name the rule.
     pub(crate) exceptions: &'a [ExceptionParts<'a>],
+}
+
+/// What a rule needs to know of an exception.
+#[derive(Clone, Debug)]
+pub(crate) struct ExceptionParts<'a> {
+    /// Its name, for the property `exceptions`.
+    pub(crate) name: &'a str,
+    /// `namespace/name`, for messages.
+    pub(crate) key: &'a str,
+    /// Its conditions, if any.
+    pub(crate) conditions: Option<Node<'a>>,
+    /// The pod security controls that it takes away, if it is about such.
+    pub(crate) pod_security: Option<Node<'a>>,
+}
+
+/// Which exceptions mean a resource, as far as their `match` tells.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exclusions {
+    /// Positions in [`RuleContext::exceptions`], in order.
+    pub(crate) exceptions: Vec<usize>,
 }
 
 /// A compiled rule.
@@ -51,7 +69,7 @@ pub(crate) struct Rule {
     entries: Entries,
     extractors: Option<Extractors>,
     preconditions: AnyAllConditions,
-    exemptions: Vec<Exemption>,
+    exceptions: Vec<Exception>,
     body: Body,
 }
 
@@ -70,27 +88,22 @@ impl Rule {
     /// Compiles a rule. Never fails: what cannot be compiled becomes the error outcome of every evaluation.
     pub(crate) fn compile(rule: Node<'_>, policy: &RuleContext<'_>) -> (Self, Vec<Warning>) {
         let mut warnings = Vec::new();
-        let path = |field: &str| format!("{}.{field}", policy.path);
         let properties = rule.get("reportProperties").map(Node::entries).into_iter().flatten();
         let compiled = Self {
             name: rule.get("name").and_then(Node::as_str).unwrap_or_default().to_owned(),
-            policy_namespace: policy.policy_key.namespace.clone(),
+            policy_namespace: policy.policy.namespace.clone(),
             properties: properties
                 .filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())))
                 .collect(),
-            entries: Entries::compile(rule.get("context"), &path("context"), &mut warnings),
+            entries: Entries::compile(rule.get("context"), "context", &mut warnings),
             extractors: rule.get("imageExtractors").filter(|node| !node.is_null()).map(Extractors::compile),
             preconditions: AnyAllConditions::compile(
                 rule.get("preconditions"),
-                &path("preconditions"),
+                "preconditions",
                 &mut warnings,
             ),
-            exemptions: policy
-                .exceptions
-                .iter()
-                .map(|exception| Exemption::compile(exception, &mut warnings))
-                .collect(),
-            body: Body::compile(rule, policy.path, &mut warnings),
+            exceptions: policy.exceptions.iter().map(Exception::compile).collect(),
+            body: Body::compile(rule, &mut warnings),
         };
         (compiled, warnings)
     }
@@ -118,11 +131,7 @@ impl Rule {
                 let message = condition::join_non_empty(&["preconditions not met", &held.message], "; ");
                 Ok(Some(Response::new(Status::Skip, message)))
             }
-            Ok(_) => match exemption::applying(&self.exemptions, exclusions, &context) {
-                Err(failure) => Err(failure),
-                Ok(exempted) if exempted.is_empty() => self.body.evaluate(&self.name, &context, &exempted),
-                Ok(exempted) => Ok(Some(exemption::skipped(&exempted))),
-            },
+            Ok(_) => self.judged(&context, exclusions),
         };
         match response {
             Err(Failure::Pending) => RuleResult::Needs,
@@ -130,6 +139,11 @@ impl Rule {
             Ok(None) => RuleResult::NotApplicable,
             Ok(Some(response)) => RuleResult::Done(self.outcome(response)),
         }
+    }
+
+    fn judged<'d>(&'d self, context: &Context<'d>, exclusions: &Exclusions) -> body::Answer {
+        let excepting = exception::applying(&self.exceptions, exclusions, context)?;
+        self.body.evaluate(&self.name, context, &excepting)
     }
 
     fn outcome(&self, response: Response) -> Outcome {

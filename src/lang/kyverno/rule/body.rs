@@ -12,7 +12,7 @@ use crate::policy::Warning;
 
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
-use super::exemption::Exemption;
+use super::exception::{self, Exception};
 use super::message::{self, Message, Substituted};
 use super::pattern::{Pattern, PatternError, Verdict};
 use super::template::{self, Numbers, Template};
@@ -85,7 +85,7 @@ enum AnyPatternSource {
 }
 
 impl Body {
-    pub(super) fn compile(rule: Node<'_>, path: &str, warnings: &mut Vec<Warning>) -> Self {
+    pub(super) fn compile(rule: Node<'_>, warnings: &mut Vec<Warning>) -> Self {
         let part = |key: &str| rule.get(key).filter(|part| !part.is_null());
         if let Some(validate) = part("validate") {
             let unsupported = |what: &str| Self::Unsupported(format!("{what} is not supported"));
@@ -102,7 +102,7 @@ impl Body {
             if has("assert") {
                 return unsupported("validate.assert");
             }
-            return Self::Validate(Validation::compile(validate, &format!("{path}.validate"), warnings));
+            return Self::Validate(Validation::compile(validate, "validate", warnings));
         }
         if part("verifyImages").is_some_and(|images| images.kind() == Kind::Array) {
             return Self::Unsupported("verifyImages is not supported".to_owned());
@@ -117,8 +117,11 @@ impl Body {
         &'d self,
         rule: &str,
         context: &Context<'d>,
-        _exempted: &[&Exemption],
+        exceptions: &[&'d Exception],
     ) -> Answer {
+        if !exceptions.is_empty() {
+            return Ok(Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions")));
+        }
         match self {
             Self::Validate(validation) => {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };

@@ -29,7 +29,7 @@ impl World {
     pub(super) fn new(rule: &str) -> Self {
         let policy_key =
             PolicyKey { kind: PolicyKind::ClusterPolicy, namespace: String::new(), name: "p".into() };
-        let context = RuleContext { policy_key: &policy_key, path: "spec.rules[0]", exceptions: &[] };
+        let context = RuleContext { policy: &policy_key, exceptions: &[] };
         let (rule, _) = Rule::compile(yaml(rule).root(), &context);
         Self { rule, facts: BTreeMap::new(), request: Request::scan() }
     }
