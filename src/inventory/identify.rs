@@ -53,8 +53,8 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     Ok(ResourceId { key, version: gvk.version, uid })
 }
 
-/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder that names none is in
-/// `default`, and policies see it there (`kyverno apply` does the same).
+/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder
+/// that names none is in `default`, and policies see it there (`kyverno apply` does the same).
 #[must_use]
 pub fn placed(object: Document, id: &ResourceId) -> Document {
     let metadata = object.root().get("metadata");
