@@ -12,6 +12,8 @@ mod conformance;
 #[cfg(test)]
 mod jmespath;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod shared;

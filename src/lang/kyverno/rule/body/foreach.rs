@@ -51,7 +51,6 @@ impl ForEach {
         context: &Context<'d>,
     ) -> Result<Result<usize, Response>, Failure> {
         let mut n_applied = 0;
-        let last = elements.len().saturating_sub(1);
         for (index, element) in elements.into_iter().enumerate() {
             if element.is_null() {
                 continue;
@@ -69,7 +68,6 @@ impl ForEach {
             match response.status {
                 Status::Skip => {}
                 Status::Pass => n_applied += 1,
-                Status::Error if index < last => {}
                 status => {
                     let message = format!("validation failure: {}", response.message);
                     return Ok(Err(Response::new(status, message)));

@@ -34,7 +34,7 @@ impl Anchor {
     }
 
     /// Whether keys with this anchor are evaluated before the others.
-    fn is_first(self) -> bool {
+    pub(super) fn is_first(self) -> bool {
         matches!(self, Self::Condition | Self::Existence | Self::Equality | Self::Negation)
     }
 

@@ -173,7 +173,7 @@ impl Pass {
         for entry in &pattern.entries {
             self.note_presence(entry, &entry.name, map);
         }
-        pattern.entries.iter().try_for_each(|entry| self.entry(entry, &entry.name, map, path))
+        self.entries(pattern.entries.iter().map(|entry| (&*entry.name, entry)), map, path)
     }
 
     /// Wildcards in keys stand for the first key of the resource that they match.
@@ -198,7 +198,7 @@ impl Pass {
         for (_, name, entry) in &entries {
             self.note_presence(entry, name, map);
         }
-        entries.iter().try_for_each(|(_, name, entry)| self.entry(entry, name, map, path))
+        self.entries(entries.iter().map(|(_, name, entry)| (*name, *entry)), map, path)
     }
 
     fn note_presence(&mut self, entry: &Entry, name: &str, map: Node<'_>) {
@@ -208,6 +208,46 @@ impl Pass {
                 self.present |= bit;
             }
         }
+    }
+
+    /// A map matches if some entry does and the others match or are skipped. It is skipped if nothing else speaks for it: no anchor
+    /// matches, or no entry at all; and if an entry that does not match stands beside one that is skipped.
+    fn entries<'e>(
+        &mut self,
+        entries: impl Iterator<Item = (&'e str, &'e Entry)>,
+        map: Node<'_>,
+        path: &Path<'_>,
+    ) -> Matched {
+        let mut is_among_anchors = true;
+        let mut is_skipped = false;
+        let mut n_applied = 0usize;
+        let mut skips: Vec<String> = Vec::new();
+        let mut has_skips = false;
+        for (name, entry) in entries {
+            if is_among_anchors && !entry.anchor.is_first() {
+                is_among_anchors = false;
+                if has_skips && n_applied == 0 {
+                    is_skipped = true;
+                    break;
+                }
+            }
+            match self.entry(entry, name, map, path) {
+                Ok(()) => n_applied += 1,
+                Err(miss) if matches!(miss.kind, MissKind::Conditional | MissKind::AllSkipped) => {
+                    has_skips = true;
+                    skips.extend(miss.detail.map(|detail| detail.message));
+                }
+                Err(_) if has_skips => {
+                    is_skipped = true;
+                    break;
+                }
+                Err(miss) => return Err(miss),
+            }
+        }
+        if has_skips && (is_skipped || n_applied == 0) {
+            return Err(self.miss(MissKind::AllSkipped, path, |_| skips.join("; ")));
+        }
+        Ok(())
     }
 
     fn entry(&mut self, entry: &Entry, name: &str, map: Node<'_>, path: &Path<'_>) -> Matched {
@@ -328,22 +368,23 @@ impl Pass {
         mut item_matched: impl FnMut(&mut Self, usize, Node<'_>, &Path<'_>) -> Option<Matched>,
     ) -> Matched {
         let mut n_applied = 0usize;
-        let mut n_skipped = 0usize;
+        let mut skipped = None;
         let mut messages = Vec::new();
         for (index, item) in list.items().enumerate() {
             match item_matched(self, index, item, &path.index(index)) {
                 None => break,
                 Some(Ok(())) => n_applied += 1,
                 Some(Err(miss)) if miss.is_skip() => {
-                    n_skipped += 1;
+                    let is_global = miss.kind == MissKind::Global || skipped == Some(MissKind::Global);
+                    skipped = Some(if is_global { MissKind::Global } else { MissKind::AllSkipped });
                     messages.extend(miss.detail.map(|detail| detail.message));
                 }
                 Some(Err(miss)) => return Err(miss),
             }
         }
-        if n_applied == 0 && n_skipped > 0 {
-            return Err(self.miss(MissKind::AllSkipped, path, |_| messages.join("; ")));
+        match skipped {
+            Some(kind) if n_applied == 0 => Err(self.miss(kind, path, |_| messages.join("; "))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
