@@ -8,6 +8,7 @@ mod body;
 mod condition;
 mod context;
 mod exception;
+mod manifests;
 mod message;
 mod pattern;
 mod pod_security;

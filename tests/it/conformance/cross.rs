@@ -235,10 +235,12 @@ fn fallen(by_policy: &BTreeMap<String, Agreement>) -> Vec<String> {
             let file = words.next().unwrap();
             let mut number = || words.next().unwrap().parse::<usize>().unwrap();
             let then = Agreement { outcomes: number(), messages: number(), total: number() };
-            let now = by_policy.get(file).copied().unwrap_or_default();
+            let Some(now) = by_policy.get(file).copied() else {
+                return Some(format!("{file} is not evaluated any more"));
+            };
             let wrong = |agreement: Agreement| agreement.total - agreement.outcomes;
             let unlike = |agreement: Agreement| agreement.total - agreement.messages;
-            let fell = now.total == 0 || wrong(now) > wrong(then) || unlike(now) > unlike(then);
+            let fell = wrong(now) > wrong(then) || unlike(now) > unlike(then);
             fell.then(|| format!("{file}: {then:?} then, {now:?} now"))
         })
         .collect()

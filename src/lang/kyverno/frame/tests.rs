@@ -246,3 +246,141 @@ fn whatever_stands_in_a_policy_compiling_and_asking_does_not_panic() {
         outcomes(&compiled, "v1", "Pod", "default");
     }
 }
+
+/// Numbers from a seed (xorshift), so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % below as u64).unwrap()
+    }
+
+    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.roll(words.len())]
+    }
+
+    /// A JSON value out of the words that policies are made of; lists and maps get rarer with depth.
+    fn json(&mut self, depth: usize) -> String {
+        const KEYS: [&str; 34] = [
+            "name",
+            "match",
+            "exclude",
+            "any",
+            "all",
+            "resources",
+            "kinds",
+            "names",
+            "namespaces",
+            "selector",
+            "matchLabels",
+            "matchExpressions",
+            "key",
+            "operator",
+            "value",
+            "values",
+            "validate",
+            "pattern",
+            "anyPattern",
+            "deny",
+            "conditions",
+            "foreach",
+            "list",
+            "context",
+            "variable",
+            "jmesPath",
+            "configMap",
+            "preconditions",
+            "message",
+            "(image)",
+            "=(spec)",
+            "X(a)",
+            "^(b)",
+            "<(c)",
+        ];
+        const WORDS: [&str; 20] = [
+            "Pod",
+            "*",
+            "v1/Pod",
+            "a-*",
+            "In",
+            "Equals",
+            "AnyIn",
+            "GreaterThan",
+            "{{ request.object.spec }}",
+            "{{request.object.metadata.name}}",
+            "{{ element.x || `1` }}",
+            "{{",
+            "}}",
+            "$(./../a)",
+            "1-5",
+            ">1Gi",
+            "!x|y",
+            "request.object.spec.containers",
+            "elementIndex",
+            "",
+        ];
+        let kind = if depth == 0 { self.roll(4) } else { self.roll(10) };
+        match kind {
+            0 => "null".to_owned(),
+            1 => self.pick(&["true", "false", "-1", "7", "1.5", "1e30"]).to_owned(),
+            2 | 3 => serde_json::to_string(self.pick(&WORDS)).unwrap(),
+            4 | 5 => {
+                let items: Vec<String> = (0..self.roll(4)).map(|_| self.json(depth - 1)).collect();
+                format!("[{}]", items.join(","))
+            }
+            _ => {
+                let fields: Vec<String> = (0..self.roll(6))
+                    .map(|_| format!("\"{}\":{}", self.pick(&KEYS), self.json(depth - 1)))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }
+        }
+    }
+}
+
+#[test]
+fn no_policy_made_of_policy_words_makes_an_evaluation_panic() {
+    const SEEDS: u64 = 400;
+    let mut n_outcomes = 0;
+    for seed in 1..=SEEDS {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let matches = match dice.roll(3) {
+            0 => dice.json(5),
+            _ => r#"{"any":[{"resources":{"kinds":["Pod"]}}]}"#.to_owned(),
+        };
+        let body = dice.pick(&["pattern", "anyPattern", "deny", "foreach"]);
+        let rule = format!(
+            r#"{{"name":"r","match":{matches},"preconditions":{},"context":{},"validate":{{"message":{},"{body}":{}}}}}"#,
+            if dice.roll(2) == 0 { "null".to_owned() } else { dice.json(4) },
+            if dice.roll(2) == 0 { "null".to_owned() } else { dice.json(4) },
+            dice.json(0),
+            dice.json(6),
+        );
+        let spec = format!(r#"{{"rules":[{rule}]}}"#);
+        let compiled = compile_spec(&spec);
+        for kind in ["Pod", "Deployment"] {
+            let api_version = if kind == "Pod" { "v1" } else { "apps/v1" };
+            let object = format!(
+                r#"{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{{"name":"x","namespace":"y"}},"spec":{}}}"#,
+                dice.json(5)
+            );
+            let object = Document::from_json(object.as_bytes()).unwrap();
+            let gvk = Gvk::new(api_version, kind);
+            let key =
+                ResourceKey { group: gvk.group, kind: gvk.kind, namespace: "y".into(), name: "x".into() };
+            let id = ResourceId { key, version: gvk.version, uid: String::new() };
+            let (request, facts) = (Request::scan(), BTreeMap::new());
+            let inputs = Inputs::new(&id, &object, &request, &facts, Timestamp::UNIX_EPOCH);
+            if let Evaluation::Done(outcomes) = compiled.evaluator.evaluate(&inputs) {
+                n_outcomes += outcomes.len();
+                for outcome in outcomes {
+                    assert!(!outcome.message.contains("internal error"), "seed {seed}: {outcome:?}\n{spec}");
+                }
+            }
+        }
+    }
+    assert!(n_outcomes > 100, "only {n_outcomes} outcomes: the generator makes nothing that is judged");
+}

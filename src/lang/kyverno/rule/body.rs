@@ -13,6 +13,7 @@ use crate::policy::Warning;
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
 use super::exception::{self, Exception};
+use super::manifests::Manifests;
 use super::message::{self, Message, Substituted};
 use super::pattern::{Pattern, PatternError, Verdict};
 use super::template::{self, Numbers, Template};
@@ -46,6 +47,8 @@ pub(super) enum Body {
     Validate(Validation),
     /// `validate.cel`.
     Cel,
+    /// `validate.manifests`.
+    Manifests(Manifests),
     /// Mutates or generates: says nothing in a scan.
     Silent,
     /// A known part of the language that is not built, or a rule that says nothing.
@@ -96,8 +99,8 @@ impl Body {
             if has("cel") {
                 return Self::Cel;
             }
-            if has("manifests") {
-                return unsupported("validate.manifests");
+            if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
+                return Self::Manifests(Manifests::compile(manifests));
             }
             if has("assert") {
                 return unsupported("validate.assert");
@@ -128,6 +131,7 @@ impl Body {
                 validation.checks.evaluate(&scope, context)
             }
             Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
+            Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
         }
