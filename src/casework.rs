@@ -123,6 +123,11 @@ impl TestRun {
         tally
     }
 
+    /// Everything that was wrong with the input, in order.
+    pub fn all_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().chain(self.cases.iter().flat_map(|case| &case.problems))
+    }
+
     /// 1 if a check fails, else 2 if input could not be used, else 0.
     pub fn exit_code(&self) -> u8 {
         let tally = self.tally();

@@ -67,8 +67,10 @@ fn once(
     ruling: &Ruling,
     subject: &Subject,
     operation: Operation,
-    given: Given,
+    mut given: Given,
 ) -> Vec<Outcome> {
+    let patched = Values::patched(&subject.document, &mut given);
+    let object = patched.as_ref().unwrap_or(&subject.document);
     let has_old = matches!(operation, Operation::Update | Operation::Delete);
     let request = Request {
         operation,
@@ -79,7 +81,7 @@ fn once(
     };
     let mut facts = BTreeMap::new();
     for _ in 0..limits::FACT_ROUNDS_MAX {
-        let inputs = Inputs::new(&subject.matched_as, &subject.document, &request, &facts, world.now);
+        let inputs = Inputs::new(&subject.matched_as, object, &request, &facts, world.now);
         let evaluation = catch_unwind(AssertUnwindSafe(|| ruling.policy.evaluator.evaluate(&inputs)));
         match evaluation {
             Ok(Evaluation::Done(outcomes)) => return outcomes,

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::document::{Document, Node};
+use crate::document::{Document, DocumentBuilder, Node, Value};
 use crate::fingerprint;
 use crate::folder::{self, Problem, Snapshot};
+use crate::lang::jmespath::{Env, Program};
 use crate::model::{Fact, FactKey, FactValue};
 
 use super::case::{strings, text};
@@ -129,6 +130,8 @@ fn global_data(entry: Node<'_>, folder: &Path, problems: &mut Vec<Problem>) -> R
         (None, Some(resources)) => copy(resources),
         (None, None) => resources_of(&strings(entry, "resourceFiles"), folder, problems),
     };
+    // The numbers of decoded JSON are floats in Go.
+    data = data.with_integers_as_floats();
     let field = text(entry, "fieldPath");
     if !field.is_empty() {
         data = search(field, &data).map_err(|error| format!("global context entry `{name}`: {error}"))?;
@@ -137,7 +140,7 @@ fn global_data(entry: Node<'_>, folder: &Path, problems: &mut Vec<Problem>) -> R
     if projections.is_empty() {
         return Ok(data);
     }
-    let mut builder = crate::document::DocumentBuilder::new();
+    let mut builder = DocumentBuilder::new();
     builder.open_object();
     for projection in projections {
         let value = search(text(projection, "path"), &data)
@@ -149,7 +152,7 @@ fn global_data(entry: Node<'_>, folder: &Path, problems: &mut Vec<Problem>) -> R
 }
 
 fn resources_of(files: &[&str], folder: &Path, problems: &mut Vec<Problem>) -> Document {
-    let mut builder = crate::document::DocumentBuilder::new();
+    let mut builder = DocumentBuilder::new();
     builder.open_array();
     for file in files {
         for manifest in folder::read_file(&folder.join(file), problems) {
@@ -162,7 +165,11 @@ fn resources_of(files: &[&str], folder: &Path, problems: &mut Vec<Problem>) -> D
     builder.finish()
 }
 
+/// What a `JMESPath` expression finds in data.
 fn search(path: &str, data: &Document) -> Result<Document, String> {
-    let keys: Vec<&str> = path.split('.').collect();
-    data.root().path(&keys).map(copy).ok_or_else(|| format!("there is no `{path}`"))
+    let program = Program::compile(path).map_err(|error| error.to_string())?;
+    let found = program
+        .evaluate_on(&Value::from(data.root()), &Env::new(0, 0))
+        .map_err(|error| format!("`{path}`: {error}"))?;
+    Document::from_json(found.to_json().as_bytes()).map_err(|error| error.to_string())
 }

@@ -129,8 +129,8 @@ impl Verdict {
     }
 }
 
-/// The policies that a line is about: by name or `namespace/name`, and by kind where it says one; without a kind, those
-/// that have the line's rule, if there are such.
+/// The policies that a line is about: by name or `namespace/name`, and by kind where it says one; without a
+/// kind, those that have the line's rule, if there are such.
 fn meant<'w>(line: &Line, rulings: &'w [Ruling]) -> Vec<(usize, &'w Ruling)> {
     let has_name = |ruling: &Ruling| {
         line.policy == ruling.policy.key.name || line.policy == ruling.policy.key.report_name()

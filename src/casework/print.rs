@@ -88,8 +88,8 @@ fn reason(check: &Check) -> String {
     }
 }
 
-/// Writes one JSON line a check and a last line with the counts. Problems are on the lines of [`TestRun`]
-/// that the caller tells apart.
+/// Writes one JSON line a check and a last line with the counts. Problems are only counted: they are for
+/// people, see [`TestRun::all_problems`].
 pub fn write_json(out: &mut dyn Write, run: &TestRun) -> io::Result<()> {
     for case in &run.cases {
         for check in &case.checks {

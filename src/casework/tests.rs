@@ -364,3 +364,75 @@ fn results_are_printed_for_people_and_for_programs() {
     assert_eq!(junit.len(), 2);
     assert_eq!(junit.first().unwrap().name, "default/Pod/good");
 }
+
+#[test]
+fn look_ups_find_what_the_test_brings_and_nothing_else() {
+    let folder = folder();
+    let cluster = "kind: ClusterResource\nspec:\n  crds: [crd.yaml]\n  resources:\n  - apiVersion: v1\n    kind: ConfigMap\n    \
+                   metadata: {name: cm, namespace: ops}\n    data: {k: v}\n";
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: oxen.x.io}\n\
+               spec: {group: x.io, scope: Cluster, names: {kind: Ox, plural: oxen}}\n";
+    let files = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";
+    for (name, text) in [("cluster.yaml", cluster), ("crd.yaml", crd), ("files.yaml", files)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mocks = "clusterResources: [cluster.yaml]\napiCallResponses:\n- {url: 'https://x/y', method: GET, response: {body: {a: 1}}}\n\
+                 globalContextEntries:\n- {name: data, data: {l: {m: [1, 2]}}, projections: [{name: list, path: 'l.m[?@ > `1`]'}]}\n\
+                 - {name: files, resourceFiles: [files.yaml]}\nresults: []\n";
+    let (_, world) = case_of(folder.path(), &HEAD.replace("results:\n", mocks));
+    let find = |key: FactKey| match &world.lookups.find(&key, &world.values).value {
+        FactValue::Found(found) => found.root().to_json(),
+        FactValue::Missing => "missing".to_owned(),
+        FactValue::Failed { message, .. } => message.clone(),
+    };
+    let service = |url: &str, method: &str| FactKey::ServiceCall {
+        method: method.into(),
+        url: url.into(),
+        body: String::new(),
+        options: String::new(),
+    };
+    let call = |path: &str| FactKey::ApiCall { method: "GET".into(), path: path.into(), body: String::new() };
+    let global = |name: &str, projection: &str| FactKey::GlobalContext {
+        name: name.into(),
+        projection: projection.into(),
+    };
+    assert_eq!(find(service("https://x/y", "GET")), r#"{"a":1}"#);
+    assert_eq!(find(service("https://x/y", "POST")), "there is no response for `https://x/y`");
+    assert_eq!(find(global("data", "list")), "[2]");
+    assert_eq!(find(global("data", "m")), "global context entry `data` has no projection `m`");
+    assert_eq!(find(global("files", "")), r#"[{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}]"#);
+    assert_eq!(find(global("none", "")), "missing");
+    assert!(find(call("/api/v1/namespaces/ops/configmaps/cm")).contains(r#""k":"v""#));
+    assert_eq!(
+        find(call("/apis/x.io/v1/oxen")),
+        r#"{"apiVersion":"x.io/v1","kind":"OxList","metadata":{},"items":[]}"#
+    );
+    assert_eq!(find(FactKey::NamespaceLabels("prod".into())), r#"{"tier":"selector"}"#);
+    assert_eq!(find(FactKey::NamespaceLabels("ops".into())), "missing");
+    assert!(find(FactKey::Image("nginx".into())).contains("registries are not asked"));
+    let (_, without) = case_of(folder.path(), HEAD);
+    let fact = without.lookups.find(&call("/api/v1/pods"), &without.values);
+    assert!(matches!(&fact.value, FactValue::Failed { is_transient: false, .. }));
+}
+
+#[test]
+fn values_for_the_object_change_the_object() {
+    let document = |json: &str| crate::document::Document::from_json(json.as_bytes()).unwrap();
+    let mut given: values::Given = [
+        (r#"request.object.metadata.annotations."a.b/c""#, r#""x""#),
+        ("request.object.spec.n", "2"),
+        ("request.operation", r#""UPDATE""#),
+    ]
+    .into_iter()
+    .map(|(name, json)| (name.to_owned(), Arc::new(document(json))))
+    .collect();
+    let object = document(r#"{"metadata":{"name":"p"},"spec":{"n":1,"m":1}}"#);
+    let patched = values::Values::patched(&object, &mut given).unwrap();
+    assert_eq!(
+        patched.root().to_json(),
+        r#"{"metadata":{"annotations":{"a.b/c":"x"},"name":"p"},"spec":{"m":1,"n":2}}"#
+    );
+    assert_eq!(given.keys().collect::<Vec<_>>(), ["request.operation"]);
+    assert_eq!(values::Values::operation(&given), Some(crate::lang::Operation::Update));
+    assert!(values::Values::patched(&object, &mut given).is_none());
+}

@@ -100,10 +100,55 @@ impl Values {
         self.subresources.iter().find(|sub| sub.kind == *kind)
     }
 
+    /// The object with the values that a test gives for parts of it (`request.object.…`), which are taken out
+    /// of `given`: policies match and judge the object as it is then. `None` if nothing is given for it.
+    pub(super) fn patched(object: &Document, given: &mut Given) -> Option<Document> {
+        let mut patched: Option<Document> = None;
+        given.retain(|name, value| {
+            let path = dotted(name);
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let ["request", "object", rest @ ..] = path.as_slice() else { return true };
+            let mut builder = DocumentBuilder::new();
+            let base = patched.as_ref().unwrap_or(object).root();
+            put(&mut builder, Some(base), rest, value.root());
+            patched = Some(builder.finish());
+            false
+        });
+        patched
+    }
+
     /// The operation that given values ask for.
     pub(super) fn operation(given: &Given) -> Option<Operation> {
         Operation::of(given.get("request.operation")?.root().as_str()?)
     }
+}
+
+/// The steps of a variable's name: separated by dots, a step with dots in it within double quotes.
+fn dotted(name: &str) -> Vec<String> {
+    let mut steps = vec![String::new()];
+    let mut is_quoted = false;
+    for c in name.chars() {
+        match (c, steps.last_mut()) {
+            ('"', _) => is_quoted = !is_quoted,
+            ('.', _) if !is_quoted => steps.push(String::new()),
+            (c, Some(step)) => step.push(c),
+            (_, None) => {}
+        }
+    }
+    steps
+}
+
+/// Writes `base` with `value` at a path; maps that are missing on the way are made.
+fn put(builder: &mut DocumentBuilder, base: Option<Node<'_>>, path: &[&str], value: Node<'_>) {
+    let Some((step, rest)) = path.split_first() else { return builder.node(value) };
+    builder.open_object();
+    for (key, below) in base.into_iter().flat_map(Node::entries).filter(|(key, _)| key != step) {
+        builder.key(key);
+        builder.node(below);
+    }
+    builder.key(step);
+    put(builder, base.and_then(|base| base.get(step)), rest, value);
+    builder.close();
 }
 
 fn list<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::document::{Document, Node};
 use crate::folder::{self, Folder, Loaded, Manifest, Origin, Problem};
-use crate::inventory::{Scopes, identify, with_namespace};
+use crate::inventory::{Scopes, identify, placed};
 use crate::model::{Gvk, PolicyKey, ResourceId};
 use crate::policy::{
     Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, role_of,
@@ -202,7 +202,7 @@ impl Loader<'_> {
                 id: object.id,
                 matched_as,
                 subresource: sub.map_or_else(String::new, |sub| sub.name.clone()),
-                document: object.document,
+                document: Arc::new(Document::clone(&object.document).with_integers_as_floats()),
             }
         };
         objects.into_iter().map(subject).collect()
@@ -226,7 +226,7 @@ impl Loader<'_> {
         for (document, origin) in parsed {
             match identify(&document, scopes) {
                 Ok(id) if seen.insert(id.key.clone()) => {
-                    let document = Arc::new(with_namespace(&document, &id).unwrap_or(document));
+                    let document = Arc::new(placed(document, &id));
                     objects.push(Loaded { id, document, origin });
                 }
                 Ok(_) => {}

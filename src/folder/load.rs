@@ -40,17 +40,19 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
     let mut loaded = Vec::with_capacity(parsed.len());
     for (manifest, document) in parsed {
         let origin = manifest.origin.clone();
-        match identify(&document, scopes) {
-            Err(error) => problems.push(Problem { origin, message: error.to_string() }),
-            Ok(id) => {
-                if let Err(problem) = claims.claim(&id.key, &origin) {
-                    problems.push(problem);
-                    continue;
-                }
-                let document = Arc::new(placed(document, &id));
-                loaded.push(Loaded { id, document, origin });
+        let id = match identify(&document, scopes) {
+            Ok(id) => id,
+            Err(error) => {
+                problems.push(Problem { origin, message: error.to_string() });
+                continue;
             }
+        };
+        if let Err(problem) = claims.claim(&id.key, &origin) {
+            problems.push(problem);
+            continue;
         }
+        let document = Arc::new(placed(document, &id));
+        loaded.push(Loaded { id, document, origin });
     }
     loaded
 }

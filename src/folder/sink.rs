@@ -1,4 +1,5 @@
-//! A folder as a [`Sink`]: a YAML file a report, below a folder a namespace. The digest of a file's bytes stands for the resourceVersion.
+//! A folder as a [`Sink`]: a YAML file a report, below a folder a namespace. The digest of a file's bytes
+//! stands for the resourceVersion.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,8 @@
 //! A folder as a [`Source`]: its manifests are the cluster, and nothing else is.
 //!
-//! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed once, on all cores. Facts
-//! (namespace labels, ConfigMaps, what API calls return) come from the manifests too.
+//! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed
+//! once, on all cores. Facts (namespace labels, ConfigMaps, what API calls return) come from the manifests
+//! too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -54,7 +55,8 @@ pub struct FolderSource {
 }
 
 impl FolderSource {
-    /// Reads who everybody is. `extra` are the policies given beside the manifests; they win over the manifests' own. `known` saves parsing.
+    /// Reads who everybody is. `extra` are the policies given beside the manifests; they win over the
+    /// manifests' own. `known` saves parsing.
     pub fn open(label: String, folder: &Folder, extra: &Folder, known: Known<'_>) -> Self {
         let mut problems: Vec<Problem> = folder.problems.iter().chain(&extra.problems).map(told).collect();
         let ids: Vec<Option<ResourceId>> =
@@ -99,7 +101,8 @@ impl FolderSource {
         source
     }
 
-    /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of identities is not to be used.
+    /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of
+    /// identities is not to be used.
     pub fn custom_kinds(&self) -> Fingerprint {
         self.custom_kinds
     }

@@ -53,8 +53,8 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     Ok(ResourceId { key, version: gvk.version, uid })
 }
 
-/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder that names none is in
-/// `default`, and policies see it there (`kyverno apply` does the same).
+/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder
+/// that names none is in `default`, and policies see it there (`kyverno apply` does the same).
 #[must_use]
 pub fn placed(object: Document, id: &ResourceId) -> Document {
     let metadata = object.root().get("metadata");
@@ -123,35 +123,4 @@ pub fn controlled_by(object: &Document) -> Option<Controller> {
         name: text("name")?.to_owned(),
         uid: text("uid").unwrap_or_default().to_owned(),
     })
-}
-
-/// The object with its identity's namespace in `metadata.namespace`, if it leaves that out; `None` if nothing
-/// is to be added.
-///
-/// The reference fills it in when it reads files, so that policies see the namespace that the object would
-/// get.
-pub fn with_namespace(object: &Document, id: &ResourceId) -> Option<Document> {
-    let metadata = object.root().get("metadata")?;
-    let namespace = metadata.get("namespace").and_then(Node::as_str).unwrap_or_default();
-    if !namespace.is_empty() || id.key.namespace.is_empty() {
-        return None;
-    }
-    let mut builder = DocumentBuilder::new();
-    builder.open_object();
-    for (key, value) in object.root().entries() {
-        builder.key(key);
-        if key != "metadata" {
-            builder.node(value);
-            continue;
-        }
-        builder.open_object();
-        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
-            builder.key(key);
-            builder.node(value);
-        }
-        builder.key("namespace");
-        builder.string(&id.key.namespace);
-        builder.close();
-    }
-    Some(builder.finish())
 }

@@ -1,7 +1,8 @@
 //! The reference's own `kyverno test` cases, run by `patrol test` in process.
 //!
-//! Cases whose lines are all in `scan` scope and that need no network are judged. `passing.txt` lists those that must pass; with
-//! `PATROL_UPDATE=1` it is rewritten. `disputed.md` names cases whose expectation is believed wrong.
+//! Cases whose lines are all in `scan` scope and that need no network are judged. `passing.txt` lists those
+//! that must pass; with `PATROL_UPDATE=1` it is rewritten. `disputed.md` names cases whose expectation is
+//! believed wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -103,6 +104,9 @@ fn the_listed_kyverno_test_cases_pass() {
         } else {
             passing.insert(case.id.clone());
         }
+    }
+    for case in cases.iter().filter(|case| case.is_meant_to_fail) {
+        println!("meant to fail: {}: {:?}", case.id, reasons(case, runs.get(case.id.as_str())));
     }
     report(&cases, &passing, &groups);
 

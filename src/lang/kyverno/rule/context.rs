@@ -333,7 +333,15 @@ impl<'d> Context<'d> {
         if given.is_empty() {
             return None;
         }
-        request::given(given, name, self.arena())
+        request::given(given, name, self.arena()).or_else(|| self.given_for_element(name))
+    }
+
+    /// A value that a test gives for each element of a list that is gone through: `name[]` holds one for each.
+    fn given_for_element(&self, name: &str) -> Option<Value<'d>> {
+        let values = self.inputs().request.given.get(&format!("{name}[]"))?;
+        let layers = self.layers.borrow();
+        let element = layers.iter().rev().find_map(|layer| layer.element.as_ref())?;
+        Some(self.arena().json_value(values.root().at_index(element.index)?.into()))
     }
 }
 
