@@ -164,8 +164,6 @@ pub const PATTERN_ANCHORS_MAX: usize = 64;
 /// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
 /// rounds, and a label whose value is a variable that names itself would never end.
 pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
-/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 
 /// The most public keys that one attestor of a policy stands for: real ones have a handful.
 pub const ATTESTOR_KEYS_MAX: usize = 64;
