@@ -1,1 +1,120 @@
-//! cli: see ARCHITECTURE.md.
+//! The command line: what can be asked, and which exit code answers.
+//!
+//! Exit codes are 0 (clean), 1 (findings, or a check that failed) and 2 (bad usage or bad input; 2 wins, and good input is still worked on).
+//! Results go to standard output, everything else to standard error. What a command does stands in its own file.
+
+mod explain;
+mod input;
+mod progress;
+mod scan;
+mod state;
+mod stats;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// What a command came to; the greater one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Nothing to complain about.
+    Clean,
+    /// Findings, or a check that failed.
+    Findings,
+    /// Bad usage or bad input.
+    BadInput,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => Self::SUCCESS,
+            Exit::Findings => Self::from(1),
+            Exit::BadInput => Self::from(2),
+        }
+    }
+}
+
+/// Which existing objects break which policies, right now?
+///
+/// Patrol scans a cluster, or a folder of manifests, for objects that break Kubernetes policies (Kyverno's kinds and the API server's own), remembers
+/// what it found, and looks again only at what changed.
+#[derive(Debug, Parser)]
+#[command(name = "patrol", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Scan manifests, or a cluster once
+    Scan(Box<scan::ScanArgs>),
+    /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
+    Explain(explain::ExplainArgs),
+    /// Look after the state
+    State {
+        #[command(subcommand)]
+        command: state::StateCommand,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Where the state is.
+#[derive(Clone, Debug, clap::Args)]
+struct StateArgs {
+    /// Folder of the state
+    #[arg(long, value_name = "DIR", default_value = ".patrol/state", env = "PATROL_STATE_DIR")]
+    state: PathBuf,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let run = match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::State { command } => state::run(&command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut io::stdout());
+            Ok(Exit::Clean)
+        }
+    };
+    match run {
+        Ok(exit) => exit.into(),
+        // A reader that has had enough (`patrol … | head`) is no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "patrol: {error:#}");
+            Exit::BadInput.into()
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says something to the user that is not a result.
+fn say(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

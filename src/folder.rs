@@ -8,6 +8,10 @@
 mod json;
 mod load;
 mod parse;
+mod selector;
+mod sink;
+mod snapshot;
+mod source;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -22,6 +26,9 @@ use crate::model::{Fingerprint, Gvk};
 
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
+pub use sink::FolderSink;
+pub use snapshot::Snapshot;
+pub use source::{FolderSource, Known};
 pub use split::split;
 pub use walk::{STDIN, read, read_file};
 

@@ -8,11 +8,105 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 
+/// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.
+pub const STATE_SOURCES_MAX: usize = 16;
+
+// State (`store/`).
+
+/// Bytes of one key of the state. Longer than any group, kind, namespace, name and policy name joined.
+pub const STATE_KEY_BYTES_MAX: usize = 2 * 1024;
+/// Bytes of one stored value. A verdict is kilobytes; the largest object a server accepts is about 3 MB.
+pub const STATE_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one row in the database; longer values are split. sled puts up to 18 rows on a page, and
+/// makes a file of its own of each page from 128 KiB: 18 rows of this size, with keys of the largest
+/// size, stay below.
+pub const STATE_ROW_BYTES_MAX: usize = 4 * 1024;
+/// Writes applied as one atomic batch. More pins too much of sled's log at once, fewer costs time.
+pub const STATE_BATCH_ROWS_MAX: usize = 2_000;
+/// Bytes of keys and values applied as one atomic batch; at least one value of the largest size fits.
+pub const STATE_BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of sled's page cache. Its default is 1 GiB; a scan must stay below 80 MB altogether. sled counts a
+/// page only after 64 accesses to its shard of 256, so that a walk over 70,000 rows of 300 bytes keeps
+/// about 38 MB whatever is set here, and 280,000 rows keep 60 to 75 MB.
+pub const STATE_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Milliseconds between background flushes; what a power cut may lose between explicit flushes.
+pub const STATE_FLUSH_EVERY_MS: u64 = 500;
+/// Seconds an open may take before the scan goes on without state. 200,000 rows open in 0.12 s.
+pub const STATE_OPEN_SECS_MAX: u64 = 30;
+/// Seconds one read, batch or flush may take before the store counts as hung; slow network disks fit.
+pub const STATE_CALL_SECS_MAX: u64 = 60;
+/// Seconds a compaction may take before the store counts as hung.
+pub const STATE_COMPACT_SECS_MAX: u64 = 600;
+/// Seconds a close may take; half of what the service has for its exit after SIGTERM.
+pub const STATE_CLOSE_SECS_MAX: u64 = 5;
+/// Seconds that letting go of a sled handle may take before it is left to itself. Its threads may be
+/// dead or blocked; shorter than a close, which lets go of the folder after it.
+pub const STATE_DROP_SECS_MAX: u64 = 3;
+/// Milliseconds to wait for a database that this process closed a moment ago to let go of its file.
+pub const STATE_LOCK_WAIT_MS_MAX: u64 = 3_000;
+/// Bytes on disk below which a compaction is not worth its writes.
+pub const STATE_COMPACT_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// How many times its live bytes the state may take on disk before it is rewritten.
+pub const STATE_COMPACT_RATIO: u64 = 4;
+/// Rebuilds of a damaged state in one process; after that the disk is at fault, and the state is left off.
+pub const STATE_REBUILDS_MAX: u32 = 3;
+/// Damaged databases kept beside the live one for inspection.
+pub const STATE_QUARANTINES_MAX: usize = 1;
+/// Bytes of a damaged database that is kept; a larger one is deleted, or the volume fills up.
+pub const STATE_QUARANTINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Rows read in one step of a walk over the state; others get their turn between steps.
+pub const STATE_PAGE_ROWS_MAX: usize = 512;
+/// Bytes read in one step of a walk over the state (a single larger value still passes).
+pub const STATE_PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// How often one evaluation may ask for more facts before it is given up: each round may need what the round before named, as nested context entries do.
+pub const FACT_ROUNDS_MAX: usize = 24;
+
+/// How many lines of a plan are told one by one; the rest is counted.
+pub const PLAN_LINES_MAX: usize = 10_000;
+
+/// How many objects one worker takes at once: large enough to share look-ups, small enough to keep all workers busy.
+pub const CHUNK_OBJECTS_MAX: usize = 64;
+
+/// How many kinds are listed at once: small kinds are mostly waiting for the server.
+pub const KINDS_LISTED_AT_ONCE: usize = 4;
+
+/// How often the list of one kind starts again after it expired (410) within one scan.
+pub const LIST_RESTARTS_MAX: usize = 3;
 /// The most resource filters of one configuration: Kyverno's own ConfigMap has about 60, and each is tried for each resource.
 pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
+/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
+pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// The levels of a `JMESPath` expression: evaluation recurses once a level, real expressions stay below 30.
+pub const JMESPATH_HEIGHT_MAX: usize = 160;
+
+/// The steps that all `JMESPath` evaluations of one rule on one resource may take; real rules take hundreds.
+pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
+
+/// How much text a `JMESPath` function may make for one step, in bytes: with the step limit, 16 MB in all.
+pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 16;
+
+/// The longest value that a `JMESPath` error message quotes, in bytes: an error must not carry a whole object around.
+pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps
+/// exact arithmetic on hostile input cheap.
+pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
+
+/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the
+/// bound keeps aligning two quantities from allocating without end.
+pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
+
+/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's
+/// words.
+pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
+/// real expressions stay under 10.
 
 /// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
 pub const POLICY_WARNINGS_MAX: usize = 100;
@@ -35,35 +129,9 @@ pub const YAML_NODES_MAX: usize = 4 << 20;
 /// The deepest nesting that is read from YAML, in levels: its parser takes 25 KB of stack a level in a build without optimisation, and
 /// must fit the 2 MB of a thread.
 pub const YAML_DEPTH_MAX: usize = 64;
-/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
-pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
-pub const JMESPATH_HEIGHT_MAX: usize = 160;
-
-/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
-pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
-
-/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
-pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
-
-/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
-pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
-
-/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps
-/// exact arithmetic on hostile input cheap.
-pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
-
-/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the
-/// bound keeps aligning two quantities from allocating without end.
-pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
-
-/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's
-/// words.
-pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
-
-/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
-/// real expressions stay under 10.
+/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
+/// expressions stay under 10.
 pub const REGEXP_NESTING_MAX: u32 = 200;
 
 /// Memory that one compiled regular expression may take, in bytes.

@@ -1,2 +1,7 @@
-//! Patrol.
-fn main() {}
+//! The program: hands the command line to [`patrol::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    patrol::cli::main()
+}

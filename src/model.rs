@@ -6,10 +6,12 @@ mod fact;
 mod identity;
 mod outcome;
 mod print;
+mod record;
 mod verdict;
 
 pub use fact::{Fact, FactKey, FactValue};
 pub use identity::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 pub use outcome::{Outcome, Severity, Status, Summary};
 pub use print::Fingerprint;
+pub use record::{IndexRecord, WrittenReport};
 pub use verdict::{DatedOutcome, Verdict};

@@ -81,6 +81,28 @@ impl Document {
         Ok(document)
     }
 
+    /// Reads an item of a Kubernetes list, in which `apiVersion` and `kind` are absent for built-in kinds: they are added.
+    pub fn from_list_item(bytes: &[u8], api_version: &str, kind: &str) -> Result<Self, DocumentError> {
+        let document = Self::from_json(bytes)?;
+        if document.root().get("kind").is_some() || document.root().kind() != Kind::Object {
+            return Ok(document);
+        }
+        let Self { slots, text } = document;
+        let mut whole = Self { slots: Vec::with_capacity(slots.len() + 4), text };
+        whole.push(Slot::Object { len: 0, end: 0 });
+        for (key, value) in [("apiVersion", api_version), ("kind", kind)] {
+            whole.push_str(key);
+            whole.push_str(value);
+        }
+        whole.slots.extend(slots.iter().skip(1).map(|slot| match *slot {
+            Slot::Array { len, end } => Slot::Array { len, end: end + 4 },
+            Slot::Object { len, end } => Slot::Object { len, end: end + 4 },
+            scalar => scalar,
+        }));
+        whole.close(0);
+        Ok(whole)
+    }
+
     /// Reads whatever serde deserializer, leaving out `metadata.managedFields`; `size_hint` is the length of the input in bytes.
     pub fn from_deserializer<'de, D: Deserializer<'de>>(
         deserializer: D,

@@ -125,3 +125,13 @@ fn computed_values_equal_documents_of_the_same_content() {
     assert!(!Value::Int(1).equals(&Value::owned("1")));
     assert!(Value::Int(1).equals(&Value::Float(1.0)));
 }
+
+#[test]
+fn an_item_of_a_list_gets_the_kind_of_the_list() {
+    let item = br#"{"metadata":{"name":"a"},"spec":{"c":[{"x":1},2]}}"#;
+    let whole = Document::from_list_item(item, "v1", "Pod").unwrap();
+    let expected = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"c":[{"x":1},2]}}"#;
+    assert_eq!(whole.root().to_json(), expected);
+    let own = Document::from_list_item(br#"{"kind":"Own"}"#, "v1", "Pod").unwrap();
+    assert_eq!(own.root().to_json(), r#"{"kind":"Own"}"#);
+}

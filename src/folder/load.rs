@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Folder, Manifest, Origin, Problem};
 use crate::document::Document;
-use crate::inventory::{Scopes, identify, placed};
+use crate::inventory::{Scopes, identify, with_namespace};
 use crate::model::{ResourceId, ResourceKey};
 
 /// A manifest with its object.
@@ -45,7 +45,7 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
             Ok(id) => match claims.claim(&id.key, &origin) {
                 Err(problem) => problems.push(problem),
                 Ok(()) => {
-                    let document = Arc::new(placed(document, &id));
+                    let document = Arc::new(with_namespace(&document, &id).unwrap_or(document));
                     loaded.push(Loaded { id, document, origin });
                 }
             },

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::inventory::Scopes;
+use crate::model::{FactKey, FactValue};
 
 fn split_text(text: &str) -> Folder {
     let mut folder = Folder::default();
@@ -180,7 +181,7 @@ fn an_alias_bomb_is_stopped() {
     let mut text = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in ["b", "c", "d", "e", "f", "g", "h"].iter().zip(["a", "b", "c", "d", "e", "f", "g"])
     {
-        text += &format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 10].join(","));
+        text.extend([format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 10].join(","))]);
     }
     assert!(documents(&text)[0].contains("is not YAML"), "{:?}", documents(&text)[0].get(..200));
 }
@@ -233,7 +234,7 @@ fn folders_are_read_in_order_and_named_files_always() {
 #[test]
 fn loading_names_objects_that_are_given_twice_or_cannot_be_named() {
     let folder = split_text(
-        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: n}\n---\napiVersion: v1\nkind: Pod\n---\n\
+        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: ns}\n---\napiVersion: v1\nkind: Pod\n---\n\
          apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Pod\n\
          metadata: {name: p, namespace: default}\n---\napiVersion: apiextensions.k8s.io/v1\n\
          kind: CustomResourceDefinition\nmetadata: {name: oxen.x.io}\n\
@@ -258,4 +259,68 @@ fn loading_names_objects_that_are_given_twice_or_cannot_be_named() {
             "f.yaml:12: Pod default/p is given twice: the one at f.yaml:8 is kept, this one is left out"
         ]
     );
+}
+
+fn snapshot(text: &str) -> Snapshot {
+    let mut scopes = Scopes::builtin();
+    let loaded = load(&split_text(text), &mut scopes, &mut Vec::new());
+    let mut snapshot = Snapshot::new(scopes);
+    for object in loaded {
+        snapshot.insert(object.id.key, object.document);
+    }
+    snapshot
+}
+
+#[test]
+fn a_snapshot_answers_as_an_api_server() {
+    let snapshot = snapshot(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns, labels: {a: b}}\n---\n\
+         apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: ns, labels: {x: '1', b: z}}\n---\n\
+         apiVersion: v1\nkind: Pod\nmetadata: {name: q, namespace: m}\n---\n\
+         apiVersion: x.io/v1\nkind: Widget\nmetadata: {name: w, namespace: ns}\n",
+    );
+    let get = |path: &str| {
+        let key = FactKey::ApiCall { method: "GET".into(), path: path.into(), body: String::new() };
+        match snapshot.answer(&key).unwrap() {
+            FactValue::Found(found) => match found.root().get("items") {
+                Some(items) => {
+                    let names = items
+                        .items()
+                        .map(|i| i.path(&["metadata", "name"]).unwrap().as_str().unwrap().to_owned());
+                    format!(
+                        "{} {:?}",
+                        found.root().get("kind").unwrap().as_str().unwrap(),
+                        names.collect::<Vec<_>>()
+                    )
+                }
+                None => found.root().path(&["metadata", "name"]).unwrap().as_str().unwrap().to_owned(),
+            },
+            FactValue::Missing => "missing".to_owned(),
+            FactValue::Failed { message, .. } => message,
+        }
+    };
+    for (path, expected) in [
+        ("/api/v1/namespaces/ns", "ns"),
+        ("/api/v1/namespaces/none", "missing"),
+        ("/api/v1/namespaces", "NamespaceList [\"ns\"]"),
+        ("/api/v1/pods", "PodList [\"q\", \"p\"]"),
+        ("/api/v1/namespaces/ns/pods", "PodList [\"p\"]"),
+        ("/api/v1/namespaces/ns/pods/p", "p"),
+        ("/api/v1/namespaces/m/pods/p", "missing"),
+        ("/api/v1/pods?labelSelector=x%3D1,b%20in%20(a,z),!w", "PodList [\"p\"]"),
+        ("/api/v1/pods?labelSelector=x!=1", "PodList [\"q\"]"),
+        ("/api/v1/pods?fieldSelector=metadata.name=q", "PodList [\"q\"]"),
+        (
+            "/api/v1/pods?fieldSelector=spec.nodeName=q",
+            "field selectors on `spec.nodeName` are not answered from files",
+        ),
+        ("/apis/x.io/v1/namespaces/ns/widgets", "WidgetList [\"w\"]"),
+        ("/apis/x.io/v1/namespaces/ns/gadgets", "missing"),
+        ("/healthz", "the path `/healthz` is not one of the API"),
+    ] {
+        assert_eq!(get(path), expected, "{path}");
+    }
+    let labels = snapshot.answer(&FactKey::NamespaceLabels("ns".into())).unwrap();
+    assert!(matches!(labels, FactValue::Found(labels) if labels.root().to_json() == r#"{"a":"b"}"#));
+    assert!(snapshot.answer(&FactKey::Image("nginx".into())).is_none());
 }

@@ -18,6 +18,9 @@ pub enum IdentityError {
     /// Neither `metadata.name` nor `metadata.generateName`.
     #[error("has no `metadata.name`")]
     Name,
+    /// `metadata.name` or `metadata.namespace` is no text, as `name: 12` and `name: no` in YAML.
+    #[error("`metadata.{0}` is not a string")]
+    NotText(&'static str),
 }
 
 /// The identity of an object.
@@ -30,6 +33,12 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     let text = |path: &[&str]| root.path(path).and_then(Node::as_str).filter(|text| !text.is_empty());
     let kind = text(&["kind"]).ok_or(IdentityError::Kind)?;
     let gvk = Gvk::new(text(&["apiVersion"]).ok_or(IdentityError::ApiVersion)?, kind);
+    for field in ["name", "namespace"] {
+        let value = root.path(&["metadata", field]);
+        if value.is_some_and(|value| !value.is_null() && value.as_str().is_none()) {
+            return Err(IdentityError::NotText(field));
+        }
+    }
     let name = text(&["metadata", "name"])
         .or_else(|| text(&["metadata", "generateName"]))
         .ok_or(IdentityError::Name)?;
@@ -42,36 +51,6 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
         ResourceKey { group: gvk.group, kind: gvk.kind, namespace: namespace.into(), name: name.into() };
     let uid = text(&["metadata", "uid"]).map_or_else(|| derived_uid(&key), str::to_owned);
     Ok(ResourceId { key, version: gvk.version, uid })
-}
-
-/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder that names none is in
-/// `default`, and policies see it there (`kyverno apply` does the same).
-#[must_use]
-pub fn placed(object: Document, id: &ResourceId) -> Document {
-    let metadata = object.root().get("metadata");
-    let own =
-        metadata.and_then(|metadata| metadata.get("namespace")).and_then(Node::as_str).unwrap_or_default();
-    if !own.is_empty() || id.key.namespace.is_empty() {
-        return object;
-    }
-    let mut builder = DocumentBuilder::new();
-    builder.open_object();
-    for (key, value) in object.root().entries() {
-        builder.key(key);
-        if key != "metadata" {
-            builder.node(value);
-            continue;
-        }
-        builder.open_object();
-        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
-            builder.key(key);
-            builder.node(value);
-        }
-        builder.key("namespace");
-        builder.string(&id.key.namespace);
-        builder.close();
-    }
-    builder.finish()
 }
 
 /// A UID for an object that has none: blake3 over the key in the layout of an RFC 9562 UUID, version 8
@@ -114,4 +93,35 @@ pub fn controlled_by(object: &Document) -> Option<Controller> {
         name: text("name")?.to_owned(),
         uid: text("uid").unwrap_or_default().to_owned(),
     })
+}
+
+/// The object with its identity's namespace in `metadata.namespace`, if it leaves that out; `None` if nothing
+/// is to be added.
+///
+/// The reference fills it in when it reads files, so that policies see the namespace that the object would
+/// get.
+pub fn with_namespace(object: &Document, id: &ResourceId) -> Option<Document> {
+    let metadata = object.root().get("metadata")?;
+    let namespace = metadata.get("namespace").and_then(Node::as_str).unwrap_or_default();
+    if !namespace.is_empty() || id.key.namespace.is_empty() {
+        return None;
+    }
+    let mut builder = DocumentBuilder::new();
+    builder.open_object();
+    for (key, value) in object.root().entries() {
+        builder.key(key);
+        if key != "metadata" {
+            builder.node(value);
+            continue;
+        }
+        builder.open_object();
+        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
+            builder.key(key);
+            builder.node(value);
+        }
+        builder.key("namespace");
+        builder.string(&id.key.namespace);
+        builder.close();
+    }
+    Some(builder.finish())
 }

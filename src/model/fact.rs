@@ -1,5 +1,7 @@
 //! What an evaluation reads beside its resource.
 
+use std::fmt;
+
 use super::Fingerprint;
 use crate::document::Document;
 
@@ -61,6 +63,27 @@ pub enum FactKey {
         /// Label selector in its text form, empty for everything.
         selector: String,
     },
+}
+
+impl fmt::Display for FactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NamespaceLabels(namespace) => write!(f, "labels of namespace {namespace}"),
+            Self::Namespace(namespace) => write!(f, "namespace {namespace}"),
+            Self::ConfigMap { namespace, name } => write!(f, "ConfigMap {namespace}/{name}"),
+            Self::ApiCall { method, path, .. } => write!(f, "{method} {path}"),
+            Self::ServiceCall { method, url, .. } => write!(f, "{method} {url}"),
+            Self::GlobalContext { name, projection } if projection.is_empty() => {
+                write!(f, "GlobalContextEntry {name}")
+            }
+            Self::GlobalContext { name, projection } => write!(f, "GlobalContextEntry {name}.{projection}"),
+            Self::Image(reference) => write!(f, "image {reference}"),
+            Self::Objects { group, version, kind, namespace, name, selector } => {
+                write!(f, "{kind}.{version}.{group} {namespace}/{name}")?;
+                if selector.is_empty() { Ok(()) } else { write!(f, " with {selector}") }
+            }
+        }
+    }
 }
 
 /// A fact's value as fetched in this scan.

@@ -1,4 +1,4 @@
-//! JUnit XML, in the shape that CI servers read (testsuites, testsuite, testcase).
+//! `JUnit` XML, in the shape that CI servers read (testsuites, testsuite, testcase).
 
 use std::io::{self, Write};
 

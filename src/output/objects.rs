@@ -43,3 +43,9 @@ impl Write for Plain<'_> {
         self.0.flush()
     }
 }
+
+/// Writes one object as block-style YAML.
+pub fn write_yaml<T: Serialize>(out: &mut dyn Write, item: &T) -> io::Result<()> {
+    let options = serde_saphyr::ser_options! { compact_list_indent: true, prefer_block_scalars: false };
+    serde_saphyr::to_io_writer_with_options(&mut Plain(out), item, options).map_err(io::Error::other)
+}

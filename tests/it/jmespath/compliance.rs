@@ -1,4 +1,4 @@
-//! The compliance suite of JMESPath, as Kyverno's fork ships it.
+//! The compliance suite of `JMESPath`, as Kyverno's fork ships it.
 
 use super::*;
 
@@ -10,7 +10,7 @@ const REPLACED: &[(&str, &str)] =
 const NOT_FOUND: &str = include_str!("not_found.txt");
 
 fn cases() -> Option<Vec<(String, Document, Json)>> {
-    let mut files: Vec<_> = std::fs::read_dir(shared("corpus/jmespath")?)
+    let mut files: Vec<_> = std::fs::read_dir(crate::shared::folder("corpus/jmespath")?)
         .expect("the folder is readable")
         .map(|entry| entry.expect("the entry is readable").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))

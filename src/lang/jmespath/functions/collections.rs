@@ -23,12 +23,11 @@ fn items<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     let pair = |key: Value<'d>, value: Value<'d>| {
         Value::map(Map::from([(key_name.clone(), key), (value_name.clone(), value)]))
     };
-    let pairs: Vec<Value<'d>> = match value.entries() {
-        Some(entries) => entries.into_iter().map(|(key, value)| pair(Value::String(key), value)).collect(),
-        None => {
-            let items = a.items(0)?.into_iter().enumerate();
-            items.map(|(position, item)| pair(Value::Float(position as f64), item)).collect()
-        }
+    let pairs: Vec<Value<'d>> = if let Some(entries) = value.entries() {
+        entries.into_iter().map(|(key, value)| pair(Value::String(key), value)).collect()
+    } else {
+        let items = a.items(0)?.into_iter().enumerate();
+        items.map(|(position, item)| pair(Value::Float(position as f64), item)).collect()
     };
     a.env().charge(pairs.len())?;
     Ok(Value::list(pairs))

@@ -1,5 +1,7 @@
 //! Kyverno's functions over strings and labels.
 
+#![expect(clippy::unnecessary_wraps, reason = "the functions of a table have one signature")]
+
 use super::{Answer, Arguments, Function, NUMBER, OBJECT, Preparation, STRING, STRING_OR_NUMBER};
 use crate::document::Value;
 use crate::gostd::{strconv, strings, wildcard};

@@ -1,0 +1,311 @@
+//! A folder as a [`Source`]: its manifests are the cluster, and nothing else is.
+//!
+//! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed once, on all cores. Facts
+//! (namespace labels, ConfigMaps, what API calls return) come from the manifests too.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Claims, Folder, Manifest, ManifestError, Origin, Snapshot};
+use crate::document::Document;
+use crate::inventory::{
+    Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
+    SourceError, controlled_by, identify,
+};
+use crate::matching::KindSelector;
+use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
+use crate::policy::{CompanionSource, PolicyRole, PolicySource, role_of};
+
+/// Who a document is, by the digest of its bytes, as far as the state knows.
+pub type Known<'a> = &'a dyn Fn(&Fingerprint) -> Option<ResourceId>;
+
+#[derive(Debug)]
+struct Entry {
+    id: ResourceId,
+    manifest: Manifest,
+    document: OnceLock<Arc<Document>>,
+    is_controlled: bool,
+}
+
+impl Entry {
+    fn document(&self) -> Result<Arc<Document>, ManifestError> {
+        if let Some(document) = self.document.get() {
+            return Ok(Arc::clone(document));
+        }
+        let document = Arc::new(self.manifest.parse()?);
+        Ok(Arc::clone(self.document.get_or_init(|| document)))
+    }
+}
+
+/// The manifests of some folders and files, with the policies given beside them.
+#[derive(Debug)]
+pub struct FolderSource {
+    label: String,
+    entries: BTreeMap<ResourceKey, Arc<Entry>>,
+    scopes: Scopes,
+    policies: Vec<PolicySource>,
+    companions: Vec<CompanionSource>,
+    problems: Vec<Problem>,
+    snapshot: OnceLock<Snapshot>,
+    custom_kinds: Fingerprint,
+}
+
+impl FolderSource {
+    /// Reads who everybody is. `extra` are the policies given beside the manifests; they win over the manifests' own. `known` saves parsing.
+    pub fn open(label: String, folder: &Folder, extra: &Folder, known: Known<'_>) -> Self {
+        let mut problems: Vec<Problem> = folder.problems.iter().chain(&extra.problems).map(told).collect();
+        let ids: Vec<Option<ResourceId>> =
+            folder.manifests.iter().map(|manifest| known(&manifest.digest)).collect();
+        let wanted: Vec<&Manifest> = folder
+            .manifests
+            .iter()
+            .zip(&ids)
+            .filter(|(_, id)| must_parse(id.as_ref()))
+            .map(|(m, _)| m)
+            .collect();
+        let mut parsed = parse_all(&wanted).into_iter();
+        let documents: Vec<Option<Result<Document, ManifestError>>> =
+            ids.iter().map(|id| if must_parse(id.as_ref()) { parsed.next() } else { None }).collect();
+        let mut scopes = Scopes::builtin();
+        let mut custom = crate::fingerprint::Hasher::new("patrol/custom-kinds/1");
+        for (manifest, document) in folder.manifests.iter().zip(&documents) {
+            if let Some(Ok(document)) = document
+                && scopes.add_crd(document)
+            {
+                custom.print(manifest.digest);
+            }
+        }
+        let mut source = Self {
+            label,
+            entries: BTreeMap::new(),
+            scopes,
+            policies: Vec::new(),
+            companions: Vec::new(),
+            problems: Vec::new(),
+            snapshot: OnceLock::new(),
+            custom_kinds: custom.finish(),
+        };
+        let mut claims = Claims::default();
+        for ((manifest, id), document) in folder.manifests.iter().zip(ids).zip(documents) {
+            if let Err(problem) = source.add(manifest, id, document, &mut claims) {
+                problems.push(told(&problem));
+            }
+        }
+        source.problems = problems;
+        source.add_extra(extra);
+        source
+    }
+
+    /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of identities is not to be used.
+    pub fn custom_kinds(&self) -> Fingerprint {
+        self.custom_kinds
+    }
+
+    /// Where an object was read.
+    pub fn origin(&self, key: &ResourceKey) -> Option<&Origin> {
+        self.entries.get(key).map(|entry| &entry.manifest.origin)
+    }
+
+    fn add(
+        &mut self,
+        manifest: &Manifest,
+        known: Option<ResourceId>,
+        document: Option<Result<Document, ManifestError>>,
+        claims: &mut Claims,
+    ) -> Result<(), super::Problem> {
+        let origin = &manifest.origin;
+        let document = document.transpose().map_err(super::Problem::from)?.map(Arc::new);
+        let id = match (&document, known) {
+            (Some(document), _) => identify(document, &self.scopes)
+                .map_err(|error| super::Problem { origin: origin.clone(), message: error.to_string() })?,
+            (None, Some(known)) => known,
+            (None, None) => return Ok(()),
+        };
+        claims.claim(&id.key, origin)?;
+        let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
+        if let Some(document) = &document {
+            self.add_policy(document, &id, origin.to_string());
+        }
+        let cell = document.map_or_else(OnceLock::new, OnceLock::from);
+        let entry = Entry { id: id.clone(), manifest: manifest.clone(), document: cell, is_controlled };
+        self.entries.insert(id.key, Arc::new(entry));
+        Ok(())
+    }
+
+    fn add_policy(&mut self, document: &Arc<Document>, id: &ResourceId, origin: String) -> bool {
+        let Some(role) = role_of(&id.gvk()) else { return false };
+        let document = Arc::clone(document);
+        let (namespace, name) = (id.key.namespace.clone(), id.key.name.clone());
+        match role {
+            PolicyRole::Policy(kind) => {
+                let key = crate::model::PolicyKey { kind, namespace, name };
+                self.policies.push(PolicySource { key, document, origin });
+            }
+            role => self.companions.push(CompanionSource { role, namespace, name, document, origin }),
+        }
+        true
+    }
+
+    fn add_extra(&mut self, extra: &Folder) {
+        let manifests: Vec<&Manifest> = extra.manifests.iter().collect();
+        for (manifest, document) in manifests.iter().zip(parse_all(&manifests)) {
+            let origin = &manifest.origin;
+            let added = document.map_err(|error| told(&error.into())).and_then(|document| {
+                let id =
+                    identify(&document, &self.scopes).map_err(|error| input(origin, error.to_string()))?;
+                let is_policy = self.add_policy(&Arc::new(document), &id, origin.to_string());
+                if is_policy { Ok(()) } else { Err(input(origin, format!("{} is not a policy", id.gvk()))) }
+            });
+            self.problems.extend(added.err());
+        }
+    }
+
+    fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<FactValue> {
+        let key = ResourceKey {
+            group: String::new(),
+            kind: kind.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let mut one = Snapshot::new(self.scopes.clone());
+        if let Some(document) = self.entries.get(&key).and_then(|entry| entry.document().ok()) {
+            one.insert(key, document);
+        }
+        let fact = match kind {
+            "Namespace" => FactKey::Namespace(name.to_owned()),
+            _ => FactKey::ConfigMap { namespace: namespace.to_owned(), name: name.to_owned() },
+        };
+        one.answer(&fact)
+    }
+
+    /// Everything at once, for look-ups by path.
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot.get_or_init(|| {
+            let mut snapshot = Snapshot::new(self.scopes.clone());
+            for (key, entry) in &self.entries {
+                if let Ok(document) = entry.document() {
+                    snapshot.insert(key.clone(), document);
+                }
+            }
+            snapshot
+        })
+    }
+
+    fn answer(&self, key: &FactKey) -> FactValue {
+        let missing = |what: &str| FactValue::Failed {
+            message: format!("{what} is not available in a folder scan"),
+            is_transient: false,
+        };
+        match key {
+            FactKey::NamespaceLabels(name) => match self.find("Namespace", "", name) {
+                Some(FactValue::Found(namespace)) => {
+                    let labels = namespace.root().path(&["metadata", "labels"]);
+                    FactValue::Found(labels.map_or_else(
+                        || crate::document::Value::map(crate::document::Map::new()).to_document(),
+                        |labels| crate::document::Value::from(labels).to_document(),
+                    ))
+                }
+                other => other.unwrap_or(FactValue::Missing),
+            },
+            FactKey::Namespace(name) => self.find("Namespace", "", name).unwrap_or(FactValue::Missing),
+            FactKey::ConfigMap { namespace, name } => {
+                self.find("ConfigMap", namespace, name).unwrap_or(FactValue::Missing)
+            }
+            FactKey::ServiceCall { url, .. } => missing(&format!("the service `{url}`")),
+            FactKey::Image(reference) => missing(&format!("the registry of image `{reference}`")),
+            _ => self.snapshot().answer(key).unwrap_or_else(|| missing("this data")),
+        }
+    }
+}
+
+impl Source for FolderSource {
+    fn label(&self) -> String {
+        self.label.clone()
+    }
+
+    fn policies(&self) -> BoxFuture<'_, Result<PolicyListing, SourceError>> {
+        let listing = PolicyListing {
+            policies: self.policies.clone(),
+            companions: self.companions.clone(),
+            unknown: std::collections::BTreeSet::new(),
+            problems: self.problems.clone(),
+        };
+        async { Ok(listing) }.boxed()
+    }
+
+    fn kinds(&self, wanted: Vec<KindSelector>) -> BoxFuture<'_, Result<Discovered, SourceError>> {
+        let mut kinds: BTreeMap<(&str, &str), ScanKind> = BTreeMap::new();
+        for entry in self.entries.values() {
+            let key = &entry.id.key;
+            let slot = (key.group.as_str(), key.kind.as_str());
+            if !kinds.contains_key(&slot) && wanted.iter().any(|selector| selector.selects(&entry.id)) {
+                let gvk: Gvk = entry.id.gvk();
+                let plural = self.scopes.plural_of(&gvk);
+                let is_namespaced = self.scopes.is_namespaced(&key.group, &key.kind);
+                kinds.insert(slot, ScanKind { gvk, plural, is_namespaced });
+            }
+        }
+        let kinds = kinds.into_values().collect();
+        async { Ok(Discovered { kinds, ..Discovered::default() }) }.boxed()
+    }
+
+    fn list<'a>(&'a self, kind: &'a ScanKind, _: Option<String>) -> BoxFuture<'a, Result<Page, ListError>> {
+        let of_kind =
+            |entry: &&Arc<Entry>| entry.id.key.group == kind.gvk.group && entry.id.key.kind == kind.gvk.kind;
+        let items = self.entries.values().filter(of_kind).map(|entry| Listed {
+            id: entry.id.clone(),
+            version: entry.manifest.digest.to_string(),
+            is_controlled: entry.is_controlled,
+            content: content(entry),
+        });
+        let page = Page { items: items.collect(), next: None };
+        async { Ok(page) }.boxed()
+    }
+
+    fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue> {
+        async { self.answer(key) }.boxed()
+    }
+}
+
+fn content(entry: &Arc<Entry>) -> Content {
+    if let Some(document) = entry.document.get() {
+        return Content::Ready(Arc::clone(document));
+    }
+    let entry = Arc::clone(entry);
+    Content::Lazy(Arc::new(move || entry.manifest.parse().map_err(|error| error.to_string())))
+}
+
+/// Whether a document has to be parsed although its digest is known: what policies and identities depend on.
+fn must_parse(known: Option<&ResourceId>) -> bool {
+    known.is_none_or(|id| {
+        role_of(&id.gvk()).is_some()
+            || (id.key.kind == "CustomResourceDefinition" && id.key.group == "apiextensions.k8s.io")
+    })
+}
+
+/// Parses on all cores, keeping the order.
+fn parse_all(manifests: &[&Manifest]) -> Vec<Result<Document, ManifestError>> {
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let per_thread = manifests.len().div_ceil(n_threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = manifests
+            .chunks(per_thread)
+            .map(|part| scope.spawn(move || part.iter().map(|m| m.parse()).collect::<Vec<_>>()))
+            .collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+fn told(problem: &super::Problem) -> Problem {
+    input(&problem.origin, problem.message.clone())
+}
+
+fn input(origin: &Origin, message: String) -> Problem {
+    Problem { subject: origin.to_string(), message, is_input: true }
+}

@@ -1,0 +1,137 @@
+//! The decision for one resource: first the shortcut that needs no verdicts, then pair by pair.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Action, Reason};
+use crate::document::Parts;
+use crate::fingerprint::PartPrints;
+use crate::model::{FactKey, Fingerprint, PolicyKey, PolicyKind, Verdict};
+use crate::policy::CompiledPolicy;
+
+/// Whether everything stored about a resource was up to date when it was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settledness {
+    /// Every pair's verdict held.
+    Settled,
+    /// Some pair was left for another schedule or a later try.
+    Unsettled,
+}
+
+/// Whether a resource can be passed over without looking at its verdicts: it did not move, its policies did not, no fact did, and nothing
+/// is due.
+///
+/// `facts` pairs each fact's fingerprint as stored with the one it has now.
+pub fn shortcut(
+    stored_version: &str,
+    version: &str,
+    stored_applicable: Fingerprint,
+    applicable: Fingerprint,
+    settledness: Settledness,
+    due_at_s: Option<i64>,
+    now_s: i64,
+    mut facts: impl Iterator<Item = (Fingerprint, Option<Fingerprint>)>,
+) -> bool {
+    stored_version == version
+        && stored_applicable == applicable
+        && settledness == Settledness::Settled
+        && due_at_s.is_none_or(|due| now_s < due)
+        && facts.all(|(then, now)| now == Some(then))
+}
+
+/// What is known of a resource's pairs when they are decided.
+pub struct Pairs<'a> {
+    /// The policies that select the resource, sorted by key.
+    pub policies: &'a [Arc<CompiledPolicy>],
+    /// The resource's parts now.
+    pub prints: &'a PartPrints,
+    /// Its parts when it was last stored, to name what changed; `None` if it is new.
+    pub prints_before: Option<&'a PartPrints>,
+    /// The facts that stored verdicts read, as they are now. An absent key could not be fetched.
+    pub facts: &'a BTreeMap<FactKey, Fingerprint>,
+    /// Kinds of policy that could not be listed.
+    pub unknown: &'a BTreeSet<PolicyKind>,
+    /// Whether this scan covers the policy on this resource.
+    pub is_due: &'a dyn Fn(&PolicyKey) -> bool,
+    /// Whether a stored verdict is evaluated again although it holds.
+    pub is_verified: &'a dyn Fn(&PolicyKey) -> bool,
+    /// The time of the scan, in Unix seconds.
+    pub now_s: i64,
+}
+
+impl std::fmt::Debug for Pairs<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pairs")
+            .field("policies", &self.policies.len())
+            .field("now_s", &self.now_s)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One pair's fate: the policy (by position in [`Pairs::policies`], `None` when it is gone), the stored verdict (by position), and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Position in [`Pairs::policies`].
+    pub policy: Option<usize>,
+    /// Position among the stored verdicts.
+    pub verdict: Option<usize>,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Decides every pair of one resource: one decision a policy, in order, then one a verdict whose policy is not among them.
+pub fn decide(pairs: &Pairs<'_>, verdicts: &[Verdict]) -> Vec<Decision> {
+    let stored: BTreeMap<&PolicyKey, usize> =
+        verdicts.iter().enumerate().map(|(at, verdict)| (&verdict.policy, at)).collect();
+    let mut decisions = Vec::with_capacity(pairs.policies.len());
+    for (at, policy) in pairs.policies.iter().enumerate() {
+        let verdict = stored.get(&policy.key).copied();
+        let (action, reason) = match verdict.and_then(|v| verdicts.get(v)) {
+            None => (Action::Evaluate, Reason::NoVerdict),
+            Some(verdict) => judge(pairs, policy, verdict),
+        };
+        decisions.push(Decision { policy: Some(at), verdict, action, reason });
+    }
+    let selected: BTreeSet<&PolicyKey> = pairs.policies.iter().map(|policy| &policy.key).collect();
+    for (at, verdict) in verdicts.iter().enumerate() {
+        if !selected.contains(&verdict.policy) {
+            let is_unknown = pairs.unknown.contains(&verdict.policy.kind);
+            let (action, reason) = if is_unknown {
+                (Action::Reuse, Reason::PolicyUnknown)
+            } else {
+                (Action::Forget, Reason::PolicyGone)
+            };
+            decisions.push(Decision { policy: None, verdict: Some(at), action, reason });
+        }
+    }
+    decisions
+}
+
+fn judge(pairs: &Pairs<'_>, policy: &CompiledPolicy, verdict: &Verdict) -> (Action, Reason) {
+    let Some(reason) = stale(pairs, policy, verdict) else {
+        if (pairs.is_verified)(&policy.key) {
+            return (Action::Evaluate, Reason::Verification);
+        }
+        let moved = pairs.prints_before.is_none_or(|before| before != pairs.prints);
+        return (Action::Reuse, if moved { Reason::NotRead } else { Reason::Unchanged });
+    };
+    if (pairs.is_due)(&policy.key) { (Action::Evaluate, reason) } else { (Action::Reuse, Reason::NotDue) }
+}
+
+/// Why the verdict no longer holds, if so.
+fn stale(pairs: &Pairs<'_>, policy: &CompiledPolicy, verdict: &Verdict) -> Option<Reason> {
+    if verdict.policy_print != policy.fingerprint {
+        return Some(Reason::PolicyChanged);
+    }
+    if pairs.prints.over(verdict.parts) != verdict.input_print {
+        let changed = pairs.prints_before.map_or(verdict.parts, |before| before.differing(pairs.prints));
+        let read = Parts::from_bits(changed.bits() & verdict.parts.bits());
+        return Some(Reason::ResourceChanged(if read.is_empty() { verdict.parts } else { read }));
+    }
+    if let Some((key, _)) = verdict.facts.iter().find(|(key, print)| pairs.facts.get(key) != Some(print)) {
+        return Some(Reason::FactChanged(key.clone()));
+    }
+    verdict.valid_until_s.filter(|until| pairs.now_s >= *until).map(|_| Reason::Expired)
+}

@@ -1,0 +1,528 @@
+//! The work on one chunk of listed objects: decide, evaluate what has to be, keep the rest, and say what has to be stored and written.
+//!
+//! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can hurt another.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::applicable::{Applicable, Finder};
+use super::evaluate::{Evaluated, evaluate};
+use super::facts::FactCache;
+use super::reports::{self, Standing, Step};
+use super::{Drift, PlanLine, Scan, Totals};
+use crate::document::Document;
+use crate::fingerprint::PartPrints;
+use crate::inventory::{Listed, Problem};
+use crate::lang::Volatility;
+use crate::model::{
+    DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
+    WrittenReport,
+};
+use crate::plan::{self, Action, Decision, Pairs, Reason, Settledness};
+use crate::policy::CompiledPolicy;
+use crate::report::{Report, ReportWrite, reported_status};
+use crate::store::StateChange;
+
+/// What all workers of one scan share.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) scan: Scan,
+    pub(super) finder: Finder,
+    pub(super) facts: FactCache,
+    pub(super) standing: Standing,
+    pub(super) now_s: i64,
+    /// Whether the state held nothing when the scan began: then nothing drifts.
+    pub(super) is_first: bool,
+    pub(super) handle: tokio::runtime::Handle,
+}
+
+/// A report write, and what is stored once it is acknowledged.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) write: ReportWrite,
+    pub(super) then: Then,
+}
+
+/// What is stored once a write is acknowledged.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// The record, with the report as written.
+    Remember(Box<IndexRecord>),
+    /// Nothing is left of the resource.
+    Forget(ResourceId),
+    /// Nothing.
+    Nothing,
+}
+
+/// What a chunk came to.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) totals: Totals,
+    pub(super) changes: Vec<StateChange>,
+    pub(super) writes: Vec<Pending>,
+}
+
+/// Works on a chunk, and stores what it found out.
+pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
+    let mut worker = Worker { ctx, known: BTreeMap::new(), done: Done::default() };
+    let ids: Vec<&ResourceId> = items.iter().map(|item| &item.id).collect();
+    let records = match &ctx.scan.state {
+        Some(state) => state.records(&ids).unwrap_or_else(|_| {
+            worker.done.totals.n_state_faults += 1;
+            vec![None; ids.len()]
+        }),
+        None => vec![None; ids.len()],
+    };
+    for (item, record) in items.iter().zip(records) {
+        worker.done.totals.n_resources += 1;
+        worker.visit(item, record);
+    }
+    store(ctx, &mut worker.done);
+    worker.done
+}
+
+/// Stores the changes of a chunk.
+pub(super) fn store(ctx: &Context, done: &mut Done) {
+    let changes = std::mem::take(&mut done.changes);
+    if let Some(state) =
+        ctx.scan.state.as_ref().filter(|_| !ctx.scan.settings.is_dry_run && !changes.is_empty())
+    {
+        done.totals.n_state_faults += u64::from(state.apply(&changes).is_err());
+    }
+}
+
+struct Worker<'a> {
+    ctx: &'a Context,
+    /// Facts that this worker has met, so that the next resource finds them without a lock.
+    known: BTreeMap<FactKey, Arc<Fact>>,
+    done: Done,
+}
+
+impl Worker<'_> {
+    fn visit(&mut self, item: &Listed, record: Option<IndexRecord>) {
+        let ctx = self.ctx;
+        let applicable = ctx.finder.find(&item.id);
+        if record.is_none() && applicable.policies.is_empty() {
+            return;
+        }
+        if let Some(record) = record.as_ref().filter(|record| self.can_pass_over(item, record, &applicable)) {
+            return self.pass_over(&item.id, record, &applicable);
+        }
+        match item.content.decode(&item.id.gvk()) {
+            Ok(object) => self.look_at(item, &object, record, &applicable),
+            Err(message) => {
+                // What cannot be read is not gone: everything about it stays as it is.
+                self.done.totals.problems.push(Problem {
+                    subject: item.id.key.to_string(),
+                    message,
+                    is_input: true,
+                });
+                if let Some(record) = record {
+                    self.tally(&item.id, &record.tallies, &applicable);
+                }
+            }
+        }
+    }
+
+    fn can_pass_over(&self, item: &Listed, record: &IndexRecord, applicable: &Applicable) -> bool {
+        let facts =
+            record.facts.iter().map(|(key, print)| (*print, Some(self.ctx.facts.get(key).fingerprint)));
+        let settled = if record.is_settled { Settledness::Settled } else { Settledness::Unsettled };
+        !self.ctx.scan.settings.is_verifying
+            && record.id.version == item.id.version
+            && plan::shortcut(
+                &record.version,
+                &item.version,
+                record.applicable,
+                applicable.digest,
+                settled,
+                record.due_at_s,
+                self.ctx.now_s,
+                facts,
+            )
+            && reports::is_as_remembered(&self.ctx.standing, &item.id, record.report.as_ref())
+    }
+
+    fn pass_over(&mut self, id: &ResourceId, record: &IndexRecord, applicable: &Applicable) {
+        let totals = &mut self.done.totals;
+        totals.n_passed_over += 1;
+        totals.pairs.add(Action::Reuse, &Reason::Unchanged, applicable.policies.len() as u64);
+        totals.reports.unchanged += u64::from(record.report.is_some());
+        self.tally(id, &record.tallies, applicable);
+        if self.ctx.scan.settings.collects_reports {
+            let verdicts = self.verdicts(id);
+            self.collect(self.report(id, &verdicts, applicable));
+        }
+    }
+
+    fn look_at(
+        &mut self,
+        item: &Listed,
+        object: &Document,
+        record: Option<IndexRecord>,
+        applicable: &Arc<Applicable>,
+    ) {
+        let (ctx, id) = (self.ctx, &item.id);
+        let prints = PartPrints::of(object);
+        let prints_before = record.as_ref().map(|record| PartPrints(record.prints));
+        let stored = if record.is_some() { self.verdicts(id) } else { Vec::new() };
+        let facts_now = self.facts_now(&stored);
+        let is_excluded = ctx.scan.settings.coverage.excludes_by_label(object);
+        let policies = if is_excluded { &[][..] } else { &applicable.policies[..] };
+        let focus = &ctx.scan.settings.focus;
+        let pairs = Pairs {
+            policies,
+            prints: &prints,
+            prints_before: prints_before.as_ref(),
+            facts: &facts_now,
+            unknown: &ctx.scan.unknown,
+            is_due: &|policy| focus.covers(policy, id),
+            is_verified: &|policy| ctx.scan.settings.is_verifying && focus.covers(policy, id),
+            now_s: ctx.now_s,
+        };
+        let decisions = plan::decide(&pairs, &stored);
+        let kept = self.carry_out(id, object, &prints, policies, stored, decisions);
+        self.settle(item, prints, record, applicable, kept);
+    }
+
+    /// The stored verdicts of a resource.
+    fn verdicts(&mut self, id: &ResourceId) -> Vec<Verdict> {
+        let Some(state) = &self.ctx.scan.state else { return Vec::new() };
+        state.verdicts(id).unwrap_or_else(|_| {
+            self.done.totals.n_state_faults += 1;
+            Vec::new()
+        })
+    }
+
+    /// What the facts that stored verdicts read are now.
+    fn facts_now(&self, stored: &[Verdict]) -> BTreeMap<FactKey, Fingerprint> {
+        let keys = stored.iter().flat_map(|verdict| verdict.facts.iter().map(|(key, _)| key));
+        let mut now = BTreeMap::new();
+        for key in keys {
+            if !now.contains_key(key) {
+                now.insert(key.clone(), self.ctx.facts.get(key).fingerprint);
+            }
+        }
+        now
+    }
+
+    /// Evaluates, keeps and drops as decided.
+    fn carry_out(
+        &mut self,
+        id: &ResourceId,
+        object: &Document,
+        prints: &PartPrints,
+        policies: &[Arc<CompiledPolicy>],
+        stored: Vec<Verdict>,
+        decisions: Vec<Decision>,
+    ) -> Kept {
+        let mut stored: Vec<Option<Verdict>> = stored.into_iter().map(Some).collect();
+        let mut kept = Kept::default();
+        for decision in decisions {
+            let before = decision.verdict.and_then(|at| stored.get_mut(at)).and_then(Option::take);
+            let policy = decision.policy.and_then(|at| policies.get(at));
+            let Some(key) =
+                policy.map(|policy| &policy.key).or(before.as_ref().map(|verdict| &verdict.policy)).cloned()
+            else {
+                continue;
+            };
+            let tell = self.ctx.scan.settings.is_dry_run;
+            self.done.totals.pair(tell, id, &key, decision.action, &decision.reason);
+            match (decision.action, policy, before) {
+                (Action::Evaluate, Some(policy), before) => {
+                    let verdict = self.evaluate(id, object, prints, policy, before.as_ref(), &mut kept);
+                    kept.is_changed |= before.as_ref() != Some(&verdict);
+                    kept.verdicts.push(verdict);
+                }
+                (Action::Reuse, _, Some(verdict)) => {
+                    kept.is_unsettled |= matches!(decision.reason, Reason::NotDue);
+                    kept.has_unknown |= matches!(decision.reason, Reason::PolicyUnknown);
+                    kept.verdicts.push(verdict);
+                }
+                (_, _, Some(before)) => {
+                    kept.is_changed = true;
+                    self.drift(&before.policy, id, &before.outcomes, &[]);
+                }
+                (_, _, None) => {}
+            }
+        }
+        kept.verdicts.sort_by(|a, b| a.policy.cmp(&b.policy));
+        kept
+    }
+
+    fn evaluate(
+        &mut self,
+        id: &ResourceId,
+        object: &Document,
+        prints: &PartPrints,
+        policy: &Arc<CompiledPolicy>,
+        before: Option<&Verdict>,
+        kept: &mut Kept,
+    ) -> Verdict {
+        let (ctx, now_s) = (self.ctx, self.ctx.now_s);
+        let start = Instant::now();
+        let run = evaluate(policy, id, object, ctx.scan.settings.now, &ctx.facts, &mut self.known);
+        self.cost(policy, start);
+        kept.is_unsettled |= run.is_transient;
+        let outcomes = date(run.outcomes.clone(), before.map_or(&[], |verdict| &verdict.outcomes), now_s);
+        let before_outcomes = before.map_or(&[][..], |verdict| &verdict.outcomes);
+        let is_same = before.is_some() && before_outcomes == outcomes;
+        if !is_same {
+            self.drift(&policy.key, id, before_outcomes, &outcomes);
+        }
+        let Evaluated { parts, facts, volatility, .. } = run;
+        Verdict {
+            policy: policy.key.clone(),
+            policy_print: policy.fingerprint,
+            parts,
+            input_print: prints.over(parts),
+            facts,
+            valid_until_s: volatility.map(|volatility| match volatility {
+                Volatility::MaxAge => now_s.saturating_add(ctx.scan.settings.max_age_s),
+                Volatility::Until(instant) => instant,
+            }),
+            outcomes,
+            changed_at_s: if is_same { before.map_or(now_s, |verdict| verdict.changed_at_s) } else { now_s },
+            evaluated_at_s: now_s,
+        }
+    }
+
+    fn cost(&mut self, policy: &Arc<CompiledPolicy>, start: Instant) {
+        let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let at = self.ctx.finder.policies().iter().position(|p| Arc::ptr_eq(p, policy)).unwrap_or(usize::MAX);
+        let cost = self.done.totals.costs.entry(at).or_default();
+        cost.n += 1;
+        cost.nanos += nanos;
+        cost.nanos_max = cost.nanos_max.max(nanos);
+    }
+
+    /// Makes the record and the report of a resource from its verdicts, and says what has to be stored and written.
+    fn settle(
+        &mut self,
+        item: &Listed,
+        prints: PartPrints,
+        record: Option<IndexRecord>,
+        applicable: &Arc<Applicable>,
+        mut kept: Kept,
+    ) {
+        let id = &item.id;
+        let mut report = self.report(id, &kept.verdicts, applicable);
+        let written = record.as_ref().and_then(|record| record.report.clone());
+        let step = if kept.has_unknown {
+            // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
+            kept.is_unsettled = true;
+            Step::Unchanged(written.clone())
+        } else {
+            let read = |id: &ResourceId| self.read_report(id);
+            let settings = &self.ctx.scan.settings.report;
+            reports::step(&self.ctx.standing, id, report.as_mut(), written.as_ref(), settings, &read)
+        };
+        if let (Step::Adopted(_), Some(report)) = (&step, &report) {
+            adopt_times(report, &mut kept.verdicts);
+        }
+        let tallies = tallies(&kept.verdicts, applicable);
+        self.tally(id, &tallies, applicable);
+        let new = IndexRecord {
+            id: id.clone(),
+            version: item.version.clone(),
+            prints: prints.0,
+            applicable: applicable.digest,
+            is_settled: !kept.is_unsettled,
+            due_at_s: kept.verdicts.iter().filter_map(|verdict| verdict.valid_until_s).min(),
+            facts: facts_of(&kept.verdicts),
+            tallies,
+            report: written,
+        };
+        if kept.is_changed || record.is_none() {
+            self.done.changes.push(StateChange::Verdicts(id.clone(), kept.verdicts));
+        }
+        self.finish(new, record, step);
+        self.collect(report);
+    }
+
+    fn finish(&mut self, mut new: IndexRecord, record: Option<IndexRecord>, step: Step) {
+        let reports = &mut self.done.totals.reports;
+        match step {
+            Step::Unchanged(written) => {
+                reports.unchanged += u64::from(written.is_some());
+                new.report = written;
+            }
+            Step::Adopted(written) => {
+                reports.unchanged += 1;
+                reports.adopted += 1;
+                new.report = Some(written);
+            }
+            Step::LeftAlone => {
+                reports.foreign += 1;
+                new.report = None;
+                let message = "its report is somebody else's and was left alone".to_owned();
+                self.done.totals.problems.push(Problem {
+                    subject: new.id.key.to_string(),
+                    message,
+                    is_input: false,
+                });
+            }
+            Step::Write(write) => {
+                self.tell_write(&new.id, &write);
+                let is_delete = matches!(write, ReportWrite::Delete { .. });
+                let mut then = new.clone();
+                then.report = (!is_delete).then(WrittenReport::default);
+                self.done.writes.push(Pending { write, then: Then::Remember(Box::new(then)) });
+                // INVARIANT: until the write is acknowledged the resource must not be passed over.
+                new.is_settled = false;
+            }
+        }
+        if record.as_ref() != Some(&new) {
+            self.done.changes.push(StateChange::Record(Box::new(new)));
+        }
+    }
+
+    fn tell_write(&mut self, id: &ResourceId, write: &ReportWrite) {
+        if self.ctx.scan.settings.is_dry_run {
+            self.done.totals.plan.push(plan_line(id, write));
+        }
+    }
+
+    fn read_report(&self, id: &ResourceId) -> Option<Vec<u8>> {
+        let sink = self.ctx.scan.sink.as_ref()?;
+        self.ctx.handle.block_on(sink.read(id)).ok().flatten()
+    }
+
+    fn report(&self, id: &ResourceId, verdicts: &[Verdict], applicable: &Applicable) -> Option<Report> {
+        let of = |verdict: &Verdict| {
+            applicable.policies.binary_search_by(|policy| policy.key.cmp(&verdict.policy)).ok()
+        };
+        let pairs = verdicts.iter().filter_map(|verdict| {
+            let policy = applicable.policies.get(of(verdict)?)?;
+            Some((&policy.key, &policy.presentation, &verdict.outcomes[..]))
+        });
+        Report::build(id, pairs, &self.ctx.scan.settings.report)
+    }
+
+    fn collect(&mut self, report: Option<Report>) {
+        if self.ctx.scan.settings.collects_reports {
+            self.done.totals.collected.extend(report);
+        }
+    }
+
+    fn tally(&mut self, id: &ResourceId, tallies: &[[u16; 5]], applicable: &Applicable) {
+        for (tally, position) in tallies.iter().zip(&applicable.positions) {
+            for (status, n) in Status::ALL.into_iter().zip(*tally).filter(|(_, n)| *n > 0) {
+                self.done.totals.summary.add_n(status, n.into());
+                let gauge = (*position, id.key.namespace.clone(), status);
+                *self.done.totals.results.entry(gauge).or_default() += u64::from(n);
+            }
+        }
+    }
+
+    fn drift(
+        &mut self,
+        policy: &crate::model::PolicyKey,
+        id: &ResourceId,
+        before: &[DatedOutcome],
+        after: &[DatedOutcome],
+    ) {
+        if !self.ctx.is_first {
+            drift(&mut self.done.totals, policy, &id.key.namespace, before, after);
+        }
+    }
+}
+
+/// The verdicts that a resource has after its decisions were carried out.
+#[derive(Default)]
+struct Kept {
+    verdicts: Vec<Verdict>,
+    /// Whether any of them differs from what is stored.
+    is_changed: bool,
+    is_unsettled: bool,
+    has_unknown: bool,
+}
+
+/// The line that tells a report write.
+pub(super) fn plan_line(id: &ResourceId, write: &ReportWrite) -> PlanLine {
+    let (action, reason) = match write {
+        ReportWrite::Put { replaces: None, .. } => ("write", "there is no report yet"),
+        ReportWrite::Put { .. } => ("write", "the report differs"),
+        ReportWrite::Delete { .. } => ("delete", "the report would be empty, or its resource is gone"),
+    };
+    PlanLine { resource: id.clone(), policy: None, action, reason: reason.into() }
+}
+
+/// Counts the changes between two verdicts' outcomes.
+pub(super) fn drift(
+    totals: &mut Totals,
+    policy: &crate::model::PolicyKey,
+    namespace: &str,
+    before: &[DatedOutcome],
+    after: &[DatedOutcome],
+) {
+    let status_of = |outcomes: &[DatedOutcome], rule: &str| {
+        outcomes.iter().find(|dated| dated.outcome.rule == rule).map(|dated| dated.outcome.status)
+    };
+    let mut rules: Vec<&str> = before.iter().chain(after).map(|dated| dated.outcome.rule.as_str()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    for rule in rules {
+        let (from, to) = (status_of(before, rule), status_of(after, rule));
+        if from != to {
+            let drift = Drift { policy: policy.clone(), namespace: namespace.to_owned(), from, to };
+            *totals.drift.entry(drift).or_default() += 1;
+        }
+    }
+}
+
+/// Dates outcomes: what was said before keeps its time.
+fn date(outcomes: Vec<Outcome>, before: &[DatedOutcome], now_s: i64) -> Vec<DatedOutcome> {
+    let mut dated: Vec<DatedOutcome> = outcomes
+        .into_iter()
+        .map(|outcome| {
+            let since_s = before.iter().find(|old| old.outcome == outcome).map_or(now_s, |old| old.since_s);
+            DatedOutcome { outcome, since_s }
+        })
+        .collect();
+    dated.sort_by(|a, b| a.outcome.rule.cmp(&b.outcome.rule));
+    dated
+}
+
+/// Takes the times of an adopted report over into the verdicts, which were made without knowing them.
+fn adopt_times(report: &Report, verdicts: &mut [Verdict]) {
+    for verdict in verdicts {
+        let (policy, source) = (verdict.policy.report_name(), verdict.policy.kind.source());
+        for dated in &mut verdict.outcomes {
+            let same = report.results.iter().find(|result| {
+                result.policy == policy && result.source == source && result.rule == dated.outcome.rule
+            });
+            if let Some(result) = same {
+                dated.since_s = result.since_s;
+            }
+        }
+    }
+}
+
+/// One tally a policy, in the order of the applicable policies.
+fn tallies(verdicts: &[Verdict], applicable: &Applicable) -> Vec<[u16; 5]> {
+    let mut tallies = vec![[0_u16; 5]; applicable.policies.len()];
+    for verdict in verdicts {
+        let Ok(at) = applicable.policies.binary_search_by(|policy| policy.key.cmp(&verdict.policy)) else {
+            continue;
+        };
+        let (Some(tally), Some(policy)) = (tallies.get_mut(at), applicable.policies.get(at)) else {
+            continue;
+        };
+        for dated in &verdict.outcomes {
+            let status = reported_status(dated.outcome.status, &policy.presentation);
+            if let Some(n) = tally.get_mut(status as usize) {
+                *n = n.saturating_add(1);
+            }
+        }
+    }
+    tallies
+}
+
+/// The facts that verdicts read, each once, in order.
+fn facts_of(verdicts: &[Verdict]) -> Vec<(FactKey, Fingerprint)> {
+    let facts: BTreeMap<&FactKey, Fingerprint> =
+        verdicts.iter().flat_map(|verdict| verdict.facts.iter().map(|(key, print)| (key, *print))).collect();
+    facts.into_iter().map(|(key, print)| (key.clone(), print)).collect()
+}

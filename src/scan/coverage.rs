@@ -1,0 +1,87 @@
+//! Which resources a scan is about at all, and which pairs one schedule covers.
+
+use std::collections::BTreeSet;
+
+use crate::document::Document;
+use crate::fingerprint::Hasher;
+use crate::gostd::wildcard::Wildcard;
+use crate::matching::ResourceFilters;
+use crate::model::{Fingerprint, PolicyKey, ResourceId};
+
+/// Which resources are scanned.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Resources that are left out, in Kyverno's `[kind,namespace,name]` form.
+    pub filters: ResourceFilters,
+    /// Namespaces that are left out, with wildcards.
+    pub excluded_namespaces: Vec<String>,
+    /// Labels (`key` or `key=value`) whose bearers are left out.
+    pub excluded_labels: Vec<(String, Option<String>)>,
+    /// Whether what another object controls is left out.
+    pub skips_controlled: bool,
+}
+
+impl Coverage {
+    /// Whether the resource is scanned, as far as its identity tells.
+    pub fn covers(&self, id: &ResourceId, is_controlled: bool) -> bool {
+        let namespace = if id.key.kind == "Namespace" && id.key.group.is_empty() {
+            &id.key.name
+        } else {
+            &id.key.namespace
+        };
+        !(self.skips_controlled && is_controlled)
+            && !self.excluded_namespaces.iter().any(|pattern| Wildcard::new(pattern).is_match(namespace))
+            && !self.filters.excludes(id)
+    }
+
+    /// Whether the resource is left out for a label.
+    pub fn excludes_by_label(&self, object: &Document) -> bool {
+        let labels = || object.root().path(&["metadata", "labels"]);
+        self.excluded_labels.iter().any(|(key, value)| {
+            let found = labels().and_then(|labels| labels.get(key)).and_then(crate::document::Node::as_str);
+            found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+        })
+    }
+
+    /// What of it decides about a resource that did not move.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = Hasher::new("patrol/coverage/1");
+        for (key, value) in &self.excluded_labels {
+            hasher.str(key).str(value.as_deref().unwrap_or("\0"));
+        }
+        hasher.finish()
+    }
+}
+
+/// Which pairs one schedule covers; empty sets cover everything. What it does not cover is reused as it is, however stale; a pair without a
+/// verdict is always due.
+#[derive(Clone, Debug, Default)]
+pub struct Focus {
+    /// Policy names, with wildcards; namespaced policies as `namespace/name`.
+    pub policies: Vec<String>,
+    /// Kinds, with wildcards.
+    pub kinds: Vec<String>,
+    /// Namespaces, with wildcards.
+    pub namespaces: Vec<String>,
+}
+
+impl Focus {
+    /// Whether the schedule covers everything.
+    pub fn is_everything(&self) -> bool {
+        self.policies.is_empty() && self.kinds.is_empty() && self.namespaces.is_empty()
+    }
+
+    /// Whether the schedule covers the pair.
+    pub fn covers(&self, policy: &PolicyKey, id: &ResourceId) -> bool {
+        any(&self.policies, &policy.report_name())
+            && any(&self.kinds, &id.key.kind)
+            && any(&self.namespaces, &id.key.namespace)
+    }
+}
+
+fn any(patterns: &[String], text: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| Wildcard::new(pattern).is_match(text))
+}
+
+/// The kinds of a set of resources, as the state files them.
+pub(super) type KindSet = BTreeSet<(String, String)>;

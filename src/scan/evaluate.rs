@@ -1,0 +1,84 @@
+//! One run of one pair: facts are fetched as they are asked for, and whatever happens inside stays inside.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::facts::FactCache;
+use crate::document::{Document, Parts};
+use crate::lang::{Evaluation, Inputs, Request, Volatility};
+use crate::limits;
+use crate::model::{Fact, FactKey, FactValue, Fingerprint, Outcome, ResourceId, Status};
+use crate::policy::CompiledPolicy;
+
+/// What a run said, and what it read.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) parts: Parts,
+    pub(super) facts: Vec<(FactKey, Fingerprint)>,
+    pub(super) volatility: Option<Volatility>,
+    /// Whether it must be tried again in the next scan, whatever changes.
+    pub(super) is_transient: bool,
+}
+
+/// Runs the policy on the resource. `known` keeps the facts for the next run of the same worker.
+pub(super) fn evaluate(
+    policy: &CompiledPolicy,
+    resource: &ResourceId,
+    object: &Document,
+    now: Timestamp,
+    cache: &FactCache,
+    known: &mut BTreeMap<FactKey, Arc<Fact>>,
+) -> Evaluated {
+    let request = Request::scan();
+    for _ in 0..limits::FACT_ROUNDS_MAX {
+        let inputs = Inputs::new(resource, object, &request, known, now);
+        let run = catch_unwind(AssertUnwindSafe(|| policy.evaluator.evaluate(&inputs)));
+        match run {
+            Ok(Evaluation::Done(outcomes)) => return done(&inputs, outcomes),
+            Ok(Evaluation::Needs(keys)) => {
+                for key in keys {
+                    let fact = cache.get(&key);
+                    known.insert(key, fact);
+                }
+            }
+            Err(panic) => return failed(&format!("the evaluation broke down: {}", panic_text(&*panic))),
+        }
+    }
+    failed(&format!("the evaluation asked for data more than {} times", limits::FACT_ROUNDS_MAX))
+}
+
+fn done(inputs: &Inputs<'_>, outcomes: Vec<Outcome>) -> Evaluated {
+    let read = inputs.facts_read();
+    let is_transient =
+        read.iter().any(|(_, fact)| matches!(fact.value, FactValue::Failed { is_transient: true, .. }));
+    Evaluated {
+        outcomes,
+        parts: inputs.parts_read(),
+        facts: read.into_iter().map(|(key, fact)| (key, fact.fingerprint)).collect(),
+        volatility: inputs.volatility(),
+        is_transient,
+    }
+}
+
+/// A run without a usable result is an error that depends on everything and is tried again.
+fn failed(message: &str) -> Evaluated {
+    Evaluated {
+        outcomes: vec![Outcome::new("", Status::Error, message)],
+        parts: Parts::ALL,
+        facts: Vec::new(),
+        volatility: None,
+        is_transient: false,
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic")
+}

@@ -1,0 +1,192 @@
+//! The typed state of one source (a cluster, or a set of folders) over the store of bytes.
+//!
+//! Rows: `i` an index record a resource, below its kind; `v` the verdicts of a resource, together, since a report needs them together;
+//! `m` what is remembered of the source itself. Sources share one database under prefixes of their own, so that two folders scanned in turn
+//! do not forget each other; the least recently used are dropped beyond a bound.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::codec;
+use super::{ScanEnd, Store, StoreError, Write};
+use crate::fingerprint::Hasher;
+use crate::limits;
+use crate::model::{IndexRecord, ResourceId, Verdict};
+
+/// The state of one source.
+#[derive(Clone, Debug)]
+pub struct State {
+    store: Arc<dyn Store>,
+    source: [u8; 8],
+}
+
+/// One change of a resource's rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StateChange {
+    /// Stores the index record.
+    Record(Box<IndexRecord>),
+    /// Stores the verdicts of a resource.
+    Verdicts(ResourceId, Vec<Verdict>),
+    /// Drops everything about a resource.
+    Forget(ResourceId),
+}
+
+impl State {
+    /// The state of the source with that label, such as `folder /manifests` or `cluster <uid>`. Notes the use, and drops the sources that were
+    /// used longest ago.
+    pub fn open(store: Arc<dyn Store>, label: &str, now_s: i64) -> Result<Self, StoreError> {
+        let state = Self::at(store, label);
+        state.store.put_batch(vec![Write::Put(state.key(b's', &[]), source_row(label, now_s))])?;
+        state.drop_old_sources()?;
+        Ok(state)
+    }
+
+    /// The state of the source with that label, as it is.
+    pub fn at(store: Arc<dyn Store>, label: &str) -> Self {
+        Self { source: short(Hasher::new("patrol/source/1").str(label)), store }
+    }
+
+    /// The store underneath.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The index records and verdict rows of resources, in their order; `None` where there is none that can be read.
+    pub fn records(&self, ids: &[&ResourceId]) -> Result<Vec<Option<IndexRecord>>, StoreError> {
+        let rows = self.store.get_many(ids.iter().map(|id| self.record_key(id)).collect())?;
+        let read = |(id, row): (&&ResourceId, Option<Vec<u8>>)| {
+            row.and_then(|row| codec::decode_record(&row)).filter(|record| record.id.uid == id.uid)
+        };
+        Ok(ids.iter().zip(rows).map(read).collect())
+    }
+
+    /// The stored verdicts of a resource; none if there are none that can be read.
+    pub fn verdicts(&self, id: &ResourceId) -> Result<Vec<Verdict>, StoreError> {
+        let row = self.store.get(&self.key(b'v', id.uid.as_bytes()))?;
+        Ok(row.and_then(|row| codec::decode_verdicts(&row)).unwrap_or_default())
+    }
+
+    /// Visits every index record of a kind, or of all kinds.
+    pub fn each_record(
+        &self,
+        kind: Option<(&str, &str)>,
+        visit: &mut dyn FnMut(IndexRecord) -> ControlFlow<()>,
+    ) -> Result<ScanEnd, StoreError> {
+        let prefix = match kind {
+            Some((group, kind)) => self.key(b'i', &kind_prefix(group, kind)),
+            None => self.key(b'i', &[]),
+        };
+        self.store.scan_prefix(&prefix, &mut |_, row| match codec::decode_record(row) {
+            Some(record) => visit(record),
+            None => ControlFlow::Continue(()),
+        })
+    }
+
+    /// Applies changes; those of one call are seen together or not at all, as far as one batch of the store holds them.
+    pub fn apply(&self, changes: &[StateChange]) -> Result<(), StoreError> {
+        let mut writes = Vec::with_capacity(changes.len());
+        for change in changes {
+            match change {
+                StateChange::Record(record) => {
+                    writes.push(Write::Put(self.record_key(&record.id), codec::encode_record(record)));
+                }
+                StateChange::Verdicts(id, verdicts) => {
+                    let key = self.key(b'v', id.uid.as_bytes());
+                    writes.push(Write::Put(key, codec::encode_verdicts(verdicts)));
+                }
+                StateChange::Forget(id) => {
+                    writes.push(Write::Delete(self.record_key(id)));
+                    writes.push(Write::Delete(self.key(b'v', id.uid.as_bytes())));
+                }
+            }
+        }
+        self.store.put_batch(writes)
+    }
+
+    /// What is remembered of the source under a name.
+    pub fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(&self.key(b'm', name.as_bytes()))
+    }
+
+    /// Remembers something of the source under a name.
+    pub fn set_note(&self, name: &str, value: Vec<u8>) -> Result<(), StoreError> {
+        self.store.put_batch(vec![Write::Put(self.key(b'm', name.as_bytes()), value)])
+    }
+
+    /// Makes everything written so far durable.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.store.flush()
+    }
+
+    fn key(&self, table: u8, rest: &[u8]) -> Vec<u8> {
+        let mut key = Vec::with_capacity(9 + rest.len());
+        key.push(table);
+        key.extend_from_slice(&self.source);
+        key.extend_from_slice(rest);
+        key
+    }
+
+    fn record_key(&self, id: &ResourceId) -> Vec<u8> {
+        let mut rest = kind_prefix(&id.key.group, &id.key.kind).to_vec();
+        rest.extend_from_slice(id.uid.as_bytes());
+        self.key(b'i', &rest)
+    }
+
+    fn drop_old_sources(&self) -> Result<(), StoreError> {
+        let mut sources = known_sources(&*self.store)?;
+        sources.sort_by_key(|source| std::cmp::Reverse((source.id == self.source, source.used_at_s)));
+        for old in sources.iter().skip(limits::STATE_SOURCES_MAX) {
+            for table in [b'i', b'v', b'm', b's'] {
+                let prefix: Vec<u8> = std::iter::once(table).chain(old.id).collect();
+                let mut gone = Vec::new();
+                let _ = self.store.scan_prefix(&prefix, &mut |key, _| {
+                    gone.push(Write::Delete(key.to_vec()));
+                    ControlFlow::Continue(())
+                })?;
+                self.store.put_batch(gone)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A source that the state knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownSource {
+    id: [u8; 8],
+    /// The label it was opened with.
+    pub label: String,
+    /// When it was last opened, in Unix seconds.
+    pub used_at_s: i64,
+}
+
+/// The sources that a store knows.
+pub fn known_sources(store: &dyn Store) -> Result<Vec<KnownSource>, StoreError> {
+    let mut sources = Vec::new();
+    let _ = store.scan_prefix(b"s", &mut |key, row| {
+        let id = key.get(1..9).and_then(|id| id.try_into().ok());
+        let time = row.get(..8).and_then(|time| time.try_into().ok()).map(i64::from_le_bytes);
+        let label = row.get(8..).and_then(|label| std::str::from_utf8(label).ok());
+        if let (Some(id), Some(used_at_s), Some(label)) = (id, time, label) {
+            sources.push(KnownSource { id, label: label.to_owned(), used_at_s });
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(sources)
+}
+
+fn source_row(label: &str, now_s: i64) -> Vec<u8> {
+    let mut row = now_s.to_le_bytes().to_vec();
+    row.extend_from_slice(label.as_bytes());
+    row
+}
+
+fn kind_prefix(group: &str, kind: &str) -> [u8; 8] {
+    short(Hasher::new("patrol/kind/1").str(group).str(kind))
+}
+
+fn short(hasher: &Hasher) -> [u8; 8] {
+    let mut id = [0; 8];
+    id.iter_mut().zip(hasher.finish().0).for_each(|(to, from)| *to = from);
+    id
+}

@@ -1,0 +1,5 @@
+//! Tests against a real Kubernetes control plane: etcd, kube-apiserver and kube-controller-manager, as
+//! `tests/cluster/` builds and runs them. A machine that cannot have one (no Go toolchain) runs the other
+//! tests and says so; in CI that is a failure. What they share is in `control_plane.rs`.
+
+pub(crate) mod control_plane;
