@@ -161,8 +161,6 @@ pub const REGEXP_NESTING_MAX: u32 = 200;
 /// Memory that one compiled regular expression may take, in bytes.
 pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 /// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits of a word; real patterns
 /// have fewer than ten.
 pub const PATTERN_ANCHORS_MAX: usize = 64;
