@@ -105,9 +105,6 @@ pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
 /// words.
 pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
-/// real expressions stay under 10.
-
 /// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
 pub const POLICY_WARNINGS_MAX: usize = 100;
 
@@ -146,8 +143,6 @@ pub const PATTERN_ANCHORS_MAX: usize = 64;
 /// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
 /// rounds, and a label whose value is a variable that names itself would never end.
 pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
-/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 
 /// The most public keys that one attestor of a policy stands for: real ones have a handful.
 pub const ATTESTOR_KEYS_MAX: usize = 64;
