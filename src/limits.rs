@@ -79,6 +79,24 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
 /// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
+
+// Configuration, schedules and telemetry.
+
+/// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.
+pub const SCHEDULE_EVERY_SECS_MIN: u64 = 10;
+/// The most schedules of one configuration; each has a place in the queue, a label in metrics and a line in the state.
+pub const SCHEDULES_MAX: usize = 64;
+/// Bytes of a configuration file at most: a ConfigMap, which is where it usually comes from, holds no more.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// The most mistakes of one configuration that are told one by one; beyond, the rest is counted.
+pub const CONFIG_MISTAKES_MAX: usize = 100;
+/// Entries of one list in the configuration: excluded namespaces and labels are tried for each resource.
+pub const CONFIG_LIST_MAX: usize = 1000;
+/// Series of one metric at most: 200 policies in 100 namespaces with two statuses; Prometheus itself grows slow on more.
+pub const METRIC_SERIES_MAX: usize = 40_000;
+/// Seconds for which open connections are let finish when a server stops; SIGTERM leaves ten in all.
+pub const HTTP_DRAIN_SECS_MAX: u64 = 2;
+/// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
 pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// The levels of a `JMESPath` expression: evaluation recurses once a level, real expressions stay below 30.

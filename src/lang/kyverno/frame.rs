@@ -70,7 +70,9 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     };
     let own: Vec<Node<'_>> =
         spec.get("rules").into_iter().flat_map(Node::items).take(limits::POLICY_RULES_MAX).collect();
-    lint::advice(&own).into_iter().for_each(|warning| compiler.warn(warning));
+    for warning in lint::advice(&own) {
+        compiler.warn(warning);
+    }
     let annotation = root.path(&["metadata", "annotations", autogen::CONTROLLERS_ANNOTATION]);
     let derived = autogen::derive(&own, annotation.and_then(Node::as_str));
     for (index, rule) in own.iter().enumerate() {

@@ -16,6 +16,7 @@ use super::exception::{self, Exception};
 use super::manifests::Manifests;
 use super::message::{self, Message, Substituted};
 use super::pattern::{Pattern, PatternError, Verdict};
+use super::pod_security::PodSecurity;
 use super::template::{self, Numbers, Template};
 use foreach::ForEach;
 
@@ -45,6 +46,8 @@ pub(super) type Answer = Result<Option<Response>, Failure>;
 pub(super) enum Body {
     /// `validate` with `deny`, patterns or `foreach`.
     Validate(Validation),
+    /// `validate.podSecurity`.
+    PodSecurity(PodSecurity),
     /// `validate.cel`.
     Cel,
     /// `validate.manifests`.
@@ -94,7 +97,9 @@ impl Body {
             let unsupported = |what: &str| Self::Unsupported(format!("{what} is not supported"));
             let has = |key: &str| validate.get(key).is_some_and(|part| !part.is_null());
             if has("podSecurity") {
-                return unsupported("validate.podSecurity");
+                let null = Document::null();
+                let pod_security = validate.get("podSecurity").unwrap_or_else(|| null.root());
+                return Self::PodSecurity(PodSecurity::compile(pod_security));
             }
             if has("cel") {
                 return Self::Cel;
@@ -122,6 +127,9 @@ impl Body {
         context: &Context<'d>,
         exceptions: &[&'d Exception],
     ) -> Answer {
+        if let Self::PodSecurity(pod_security) = self {
+            return pod_security.evaluate(rule, context, exceptions);
+        }
         if !exceptions.is_empty() {
             return Ok(Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions")));
         }
@@ -130,6 +138,7 @@ impl Body {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
                 validation.checks.evaluate(&scope, context)
             }
+            Self::PodSecurity(_) => Ok(None),
             Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::Silent => Ok(None),

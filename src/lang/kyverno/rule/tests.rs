@@ -360,7 +360,7 @@ fn report_properties_are_shown_with_every_outcome() {
 #[test]
 fn what_is_not_built_is_an_error_that_names_it() {
     for (rule, what) in [
-        ("{name: r, validate: {manifests: {}}}", "validate.manifests"),
+        ("{name: r, validate: {assert: {}}}", "validate.assert"),
         ("{name: r, verifyImages: [{imageReferences: ['*']}]}", "verifyImages"),
     ] {
         let outcome = World::new(rule).outcome("{}");
