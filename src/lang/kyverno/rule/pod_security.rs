@@ -67,6 +67,9 @@ impl PodSecurity {
             let message = "Error while getting new resource: could not find correct resource type";
             return Ok(Some(Response::error(message)));
         };
+        if let Some(reason) = pod.unreadable(context.inputs().object()) {
+            return Ok(Some(Response::error(format!("Error while getting new resource: {reason}"))));
+        }
         let is_baseline = self.level == "baseline";
         let judge = |pod: &PodView<'_>| checks::evaluate(pod, is_baseline, revision);
         let mut findings = exclude::apply(&self.excludes, judge(&pod), &pod, judge);
