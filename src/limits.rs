@@ -129,9 +129,6 @@ pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
 /// words.
 pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
-/// real expressions stay under 10.
-
 /// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
 pub const POLICY_WARNINGS_MAX: usize = 100;
 
