@@ -1,1 +1,14 @@
-//! gostd: see ARCHITECTURE.md.
+//! What Go's standard library and Kubernetes' apimachinery compute, as policies observe it.
+//!
+//! Each module owns one family of Go functions and repeats their results and their error texts,
+//! because those texts end up in report messages. Everything here is pure: no clock, environment or
+//! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
+
+pub mod duration;
+pub mod quantity;
+pub mod regexp;
+pub mod strconv;
+pub mod wildcard;
+
+#[cfg(test)]
+mod testing;
