@@ -25,7 +25,6 @@ pub const CEL_COST_PER_KYVERNO_CALL_MAX: u64 = 10_000_000;
 
 /// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound decides.
 pub const CEL_RESULT_SIZE_MAX: usize = 16 << 20;
-//! limits: see ARCHITECTURE.md.
 
 /// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
 /// arithmetic on hostile input cheap.

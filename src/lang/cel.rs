@@ -18,13 +18,10 @@ mod tests;
 mod types;
 mod value;
 
-pub use environment::{Entry, Environment, Library};
+pub use environment::{CostRule, Entry, Environment, Library, Native};
 pub use error::EvalError;
 pub use eval::{Activation, Context, NoVariables};
 pub use issues::{CompileError, CompileErrors};
 pub use program::{Budget, Program};
 pub use types::Type;
 pub use value::{Blob, Key, List, Map, MapValue, Opaque, Text, Timestamp, Value};
-
-pub(crate) use error::NO_SUCH_OVERLOAD;
-pub(crate) use value::{double_to_g, go_display, quote};

@@ -34,12 +34,7 @@ impl std::fmt::Debug for Entry {
 
 impl Entry {
     /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method, `(A) -> int`), its code.
-    pub const fn new(
-        name: &'static str,
-        id: &'static str,
-        signature: &'static str,
-        native: Native,
-    ) -> Self {
+    pub const fn new(name: &'static str, id: &'static str, signature: &'static str, native: Native) -> Self {
         Self { name, id, signature, native, cost: None, is_volatile: false }
     }
 
@@ -73,7 +68,12 @@ impl Overload {
         let args = args.trim_start_matches('(').strip_suffix(')').unwrap_or("");
         let is_member = !receiver.is_empty();
         let params = is_member.then_some(receiver).into_iter().chain(split_top_level(args));
-        Self { entry: *entry, params: params.map(Type::parse).collect(), result: Type::parse(result), is_member }
+        Self {
+            entry: *entry,
+            params: params.map(Type::parse).collect(),
+            result: Type::parse(result),
+            is_member,
+        }
     }
 }
 
@@ -141,7 +141,6 @@ pub struct Environment {
     pub(crate) is_homogeneous: bool,
     pub(crate) validates_literals: bool,
     pub(crate) has_object_literals: bool,
-    pub(crate) or_value_takes_anything: bool,
     n_slots: u16,
 }
 
@@ -157,7 +156,6 @@ impl Environment {
             is_homogeneous: false,
             validates_literals: false,
             has_object_literals: false,
-            or_value_takes_anything: false,
             n_slots: 0,
         };
         let mut env = empty.with_functions(&library::standard::entries());
@@ -266,9 +264,8 @@ impl Environment {
 
     /// With `orValue` on what is no optional, as Kyverno allows it.
     #[must_use]
-    pub fn with_lenient_or_value(mut self) -> Self {
-        self.or_value_takes_anything = true;
-        self
+    pub fn with_lenient_or_value(self) -> Self {
+        self.with_functions(&[library::OR_VALUE_OF_ANYTHING])
     }
 
     /// The slot of a variable, or of a lazy field given as `variables.x`.

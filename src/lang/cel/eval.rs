@@ -12,8 +12,9 @@ use super::ir::{Call, Ir, MapEntry};
 use super::program::Program;
 use super::types::Type;
 use super::value::{Key, MapValue, Value, go_display};
+use crate::gostd::regexp::Regexp;
 
-pub(crate) use operators::{add, size_of};
+pub(crate) use operators::size_of;
 
 /// What the names of an environment mean in one evaluation.
 pub trait Activation<'d> {
@@ -49,7 +50,7 @@ pub struct Context<'a, 'd> {
     cost: u64,
     limit: u64,
     /// The expression compiled last, for loops over a pattern that is no constant.
-    regex: Option<(String, regex::Regex)>,
+    regex: Option<Regexp>,
 }
 
 impl std::fmt::Debug for Context<'_, '_> {
@@ -71,12 +72,12 @@ impl<'d> Context<'_, 'd> {
     }
 
     /// A compiled regular expression in Go's syntax.
-    pub fn regex(&mut self, pattern: &str) -> Result<&regex::Regex, EvalError> {
-        if self.regex.as_ref().is_none_or(|(known, _)| known != pattern) {
-            let compiled = super::library::regex::compile(pattern).map_err(EvalError::failed)?;
-            self.regex = Some((pattern.to_owned(), compiled));
+    pub fn regex(&mut self, pattern: &str) -> Result<&Regexp, EvalError> {
+        if self.regex.as_ref().is_none_or(|known| known.as_str() != pattern) {
+            let compiled = Regexp::compile(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
+            self.regex = Some(compiled);
         }
-        self.regex.as_ref().map(|(_, regex)| regex).ok_or(NO_SUCH_OVERLOAD)
+        self.regex.as_ref().ok_or(NO_SUCH_OVERLOAD)
     }
 }
 
@@ -162,7 +163,7 @@ impl<'a, 'd> Machine<'a, 'd> {
             Ir::If(parts) => self.conditional(parts),
             Ir::Binary(operator, args) => self.binary(*operator, args),
             Ir::InStrings(operand, strings) => self.in_strings(operand, strings),
-            Ir::Matches(operand, regex, pattern_size) => self.matches(operand, regex, *pattern_size),
+            Ir::Matches(operand, regex) => self.matches(operand, regex),
             Ir::Size(operand) => self.size(operand),
             Ir::Call(call) => self.call(call),
             Ir::List(elements) => self.list(elements),
@@ -353,9 +354,9 @@ fn fits(kind: &Type, value: &Value<'_>) -> bool {
         | (Type::Duration, Value::Duration(_))
         | (Type::Timestamp, Value::Timestamp(_))
         | (Type::Type(_), Value::Type(_)) => true,
-        (Type::List(element), value) => value
-            .as_list()
-            .is_some_and(|list| list.iter().next().is_none_or(|first| fits(element, &first))),
+        (Type::List(element), value) => {
+            value.as_list().is_some_and(|list| list.iter().next().is_none_or(|first| fits(element, &first)))
+        }
         (Type::Map(key, element), value) => value.as_map().is_some_and(|map| {
             map.iter().next().is_none_or(|(first, value)| fits(key, &first) && fits(element, &value))
         }),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::environment::Overload;
 use super::value::{Blob, Opaque, Text, Timestamp, Value};
 use crate::document::{Document, Node};
+use crate::gostd::regexp::Regexp;
 
 /// A value that a program holds.
 #[derive(Clone, Debug)]
@@ -166,10 +167,24 @@ pub(crate) enum Ir {
     /// A variable of a comprehension.
     Local(u16),
     /// A variable of `cel.bind`, computed when it is first read; the number of its definition.
-    Bound { slot: u16, definition: u16 },
-    Select { operand: Box<Ir>, field: Box<str>, is_optional: bool },
-    Has { operand: Box<Ir>, field: Box<str> },
-    Index { operand: Box<Ir>, index: Box<Ir>, is_optional: bool },
+    Bound {
+        slot: u16,
+        definition: u16,
+    },
+    Select {
+        operand: Box<Ir>,
+        field: Box<str>,
+        is_optional: bool,
+    },
+    Has {
+        operand: Box<Ir>,
+        field: Box<str>,
+    },
+    Index {
+        operand: Box<Ir>,
+        index: Box<Ir>,
+        is_optional: bool,
+    },
     Not(Box<Ir>),
     Negate(Box<Ir>),
     And(Vec<Ir>),
@@ -179,7 +194,7 @@ pub(crate) enum Ir {
     /// Whether a value is one of constant ones, sorted strings.
     InStrings(Box<Ir>, Vec<Box<str>>),
     /// `matches` with a constant expression.
-    Matches(Box<Ir>, Box<regex::Regex>, usize),
+    Matches(Box<Ir>, Box<Regexp>),
     Size(Box<Ir>),
     Call(Box<Call>),
     List(Vec<(Ir, bool)>),
@@ -187,11 +202,23 @@ pub(crate) enum Ir {
     Message(Box<str>, Vec<MapEntry>),
     Fold(Box<Fold>),
     /// `cel.bind`: the body, with one more bound variable.
-    Bind { slot: u16, body: Box<Ir> },
+    Bind {
+        slot: u16,
+        body: Box<Ir>,
+    },
     /// `optMap` and `optFlatMap`: target, body, and whether the body's value is wrapped.
-    OptMap { target: Box<Ir>, slot: u16, body: Box<Ir>, wraps: bool },
+    OptMap {
+        target: Box<Ir>,
+        slot: u16,
+        body: Box<Ir>,
+        wraps: bool,
+    },
     /// `or` and `orValue`: whether the left value is unwrapped.
-    OptOr { left: Box<Ir>, right: Box<Ir>, unwraps: bool },
+    OptOr {
+        left: Box<Ir>,
+        right: Box<Ir>,
+        unwraps: bool,
+    },
     /// What fails whenever it is reached.
     Fail(Box<str>),
 }
@@ -201,7 +228,11 @@ impl Ir {
     pub(crate) fn is_attribute(&self) -> bool {
         matches!(
             self,
-            Self::Variable(_) | Self::Local(_) | Self::Bound { .. } | Self::Select { .. } | Self::Index { .. }
+            Self::Variable(_)
+                | Self::Local(_)
+                | Self::Bound { .. }
+                | Self::Select { .. }
+                | Self::Index { .. }
         )
     }
 

@@ -83,6 +83,11 @@ impl Program {
         })
     }
 
+    /// A program of an operation on constants.
+    pub(crate) fn of_constant(root: Ir) -> Self {
+        Self { root, definitions: Vec::new(), n_locals: 0, result: Type::Dyn }
+    }
+
     /// The type of the result, as far as it is known before evaluation.
     pub fn result_type(&self) -> &Type {
         &self.result

@@ -305,9 +305,13 @@ fn is_equal_or_less_specific(a: &Type, b: &Type) -> bool {
         (Type::Dyn | Type::Param(_), _) => true,
         (_, Type::Dyn | Type::Param(_)) => false,
         (Type::List(x), Type::List(y)) => is_equal_or_less_specific(x, y),
-        (Type::Map(k, v), Type::Map(l, w)) => is_equal_or_less_specific(k, l) && is_equal_or_less_specific(v, w),
+        (Type::Map(k, v), Type::Map(l, w)) => {
+            is_equal_or_less_specific(k, l) && is_equal_or_less_specific(v, w)
+        }
         (Type::Opaque(m, x), Type::Opaque(n, y)) => {
-            m == n && x.len() == y.len() && x.iter().zip(y.iter()).all(|(p, q)| is_equal_or_less_specific(p, q))
+            m == n
+                && x.len() == y.len()
+                && x.iter().zip(y.iter()).all(|(p, q)| is_equal_or_less_specific(p, q))
         }
         (Type::Type(_), Type::Type(_)) => true,
         _ => a == b,

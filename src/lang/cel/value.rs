@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use list::List;
 pub use map::{Key, Map, MapValue};
-pub(crate) use print::{double_to_g, double_to_go_f, go_display, quote};
+pub(crate) use print::go_display;
 
 pub use crate::document::Text;
 use crate::document::{Kind, Node};

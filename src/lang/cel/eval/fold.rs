@@ -55,7 +55,10 @@ impl<'d> Machine<'_, 'd> {
         } else if let Some(map) = range.as_map() {
             self.fold_map(fold, &map, &mut state)?
         } else if fold.second.is_some() {
-            return Err(EvalError::failed(format!("unsupported comprehension range type: {}", go_type(&range))));
+            return Err(EvalError::failed(format!(
+                "unsupported comprehension range type: {}",
+                go_type(&range)
+            )));
         } else {
             return Err(EvalError::failed(format!("got '{}', expected iterable type", go_type(&range))));
         };

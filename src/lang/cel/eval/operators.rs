@@ -10,6 +10,7 @@ use super::super::ir::{Ir, Operator};
 use super::super::library::time;
 use super::super::value::{Blob, Text, Value};
 use super::{Machine, Outcome};
+use crate::gostd::regexp::Regexp;
 use crate::limits::CEL_RESULT_SIZE_MAX;
 
 const INT_OVERFLOW: EvalError = EvalError::Fixed("integer overflow");
@@ -58,7 +59,8 @@ pub(crate) fn add<'d>(left: &Value<'d>, right: &Value<'d>) -> Outcome<'d> {
             Value::Bytes(Blob::Owned([&**a, &**b].concat().into()))
         }
         (Value::Duration(a), Value::Duration(b)) => Value::Duration(time::add_durations(*a, *b)?),
-        (Value::Duration(duration), Value::Timestamp(at)) | (Value::Timestamp(at), Value::Duration(duration)) => {
+        (Value::Duration(duration), Value::Timestamp(at))
+        | (Value::Timestamp(at), Value::Duration(duration)) => {
             Value::Timestamp(time::add_duration(*at, *duration)?)
         }
         _ => match (left.as_list(), right.as_list()) {
@@ -235,16 +237,11 @@ impl<'d> Machine<'_, 'd> {
     }
 
     #[inline(never)]
-    pub(super) fn matches(
-        &mut self,
-        operand: &'d Ir,
-        regex: &'d regex::Regex,
-        pattern_size: usize,
-    ) -> Outcome<'d> {
+    pub(super) fn matches(&mut self, operand: &'d Ir, regex: &'d Regexp) -> Outcome<'d> {
         let value = self.run(operand)?;
         let Some(text) = value.as_str() else { return Err(unknown("matches", &value)) };
         let found = regex.is_match(text);
-        self.charge(matching_cost(&value, pattern_size as u64))?;
+        self.charge(matching_cost(&value, regex.as_str().len() as u64))?;
         Ok(Value::Bool(found))
     }
 
@@ -284,7 +281,9 @@ impl<'d> Machine<'_, 'd> {
         let value = self.run(operand)?;
         self.charge(1)?;
         let size = match &value {
-            Value::Node(_) | Value::List(_) | Value::Map(_) | Value::String(_) | Value::Bytes(_) => value.size(),
+            Value::Node(_) | Value::List(_) | Value::Map(_) | Value::String(_) | Value::Bytes(_) => {
+                value.size()
+            }
             _ => None,
         };
         let size = size.ok_or_else(|| unknown("size", &value))?;

@@ -9,16 +9,32 @@ use crate::limits::{CEL_EXPRESSION_CHARS_MAX, CEL_EXPRESSION_DEPTH_MAX};
 
 /// Words that cannot name a variable or function.
 const RESERVED: [&str; 17] = [
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
-    "namespace", "return", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// Parses one expression.
 pub(crate) fn parse(source: &str) -> Result<Expr, Issue> {
     let n_chars = source.chars().count();
     if n_chars > CEL_EXPRESSION_CHARS_MAX {
-        let text =
-            format!("expression code point size exceeds limit: size: {n_chars}, limit {CEL_EXPRESSION_CHARS_MAX}");
+        let text = format!(
+            "expression code point size exceeds limit: size: {n_chars}, limit {CEL_EXPRESSION_CHARS_MAX}"
+        );
         return Err(Issue::new(0, text));
     }
     let mut parser = Parser { source, tokens: lex(source)?, next: 0, depth: 0 };
@@ -301,8 +317,11 @@ impl<'s> Parser<'s> {
                 };
                 Self::node(token, ExprKind::Literal(literal), 0)
             }
-            _ => Err(self.unexpected(token, "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', \
-                NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}")),
+            _ => Err(self.unexpected(
+                token,
+                "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', \
+                NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
+            )),
         }
     }
 

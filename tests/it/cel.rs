@@ -1,0 +1,3 @@
+//! Conformance and behaviour of the CEL rooms.
+
+mod spec;
