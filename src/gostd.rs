@@ -5,9 +5,16 @@
 //! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
 
 pub mod duration;
+pub mod image;
+pub mod ip;
+pub mod path;
 pub mod quantity;
 pub mod regexp;
+pub mod semver_range;
 pub mod strconv;
+pub mod strings;
+pub mod time;
+pub mod url;
 pub mod wildcard;
 
 #[cfg(test)]

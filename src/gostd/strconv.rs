@@ -11,7 +11,9 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use parse::{NumberError, NumberErrorKind, atoi, parse_bool, parse_float, parse_int, parse_uint};
+pub use parse::{
+    NumberError, NumberErrorKind, atoi, parse_bool, parse_float, parse_int, parse_uint,
+};
 
 /// Digits and decimal exponent of the shortest text that reads back as the same number.
 struct Shortest {
@@ -69,14 +71,25 @@ fn special(value: f64) -> String {
 
 /// `strconv.FormatFloat(value, 'f', -1, 64)`: the shortest decimal form without an exponent.
 pub fn format_float(value: f64) -> String {
-    if value.is_finite() { value.to_string() } else { special(value) }
+    if value.is_finite() {
+        value.to_string()
+    } else {
+        special(value)
+    }
 }
 
 /// `strconv.FormatFloat(value, 'f', -1, 32)`: as [`format_float`], with the precision of a `float32`.
 pub fn format_float32(value: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is the point")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounding to single precision is the point"
+    )]
     let single = value as f32;
-    if single.is_finite() { single.to_string() } else { special(f64::from(single)) }
+    if single.is_finite() {
+        single.to_string()
+    } else {
+        special(f64::from(single))
+    }
 }
 
 /// `strconv.FormatFloat(value, 'E', -1, 64)`: `1.5E+06`.
@@ -86,7 +99,11 @@ pub fn format_float_scientific(value: f64) -> String {
 
 /// `fmt.Sprintf("%f", value)`: six digits after the point.
 pub fn format_float_fixed(value: f64) -> String {
-    if value.is_finite() { format!("{value:.6}") } else { special(value) }
+    if value.is_finite() {
+        format!("{value:.6}")
+    } else {
+        special(value)
+    }
 }
 
 /// `fmt.Sprint(value)` and `%v` of a `float64`: `%g` with the fewest digits, so `100000` but `1e+06`.
@@ -95,7 +112,9 @@ pub fn format_float_fixed(value: f64) -> String {
 pub fn sprint_float(value: f64) -> String {
     match Shortest::of(value) {
         None => special(value),
-        Some(shortest) if value != 0.0 && !(-4..6).contains(&shortest.exponent) => shortest.scientific('e'),
+        Some(shortest) if value != 0.0 && !(-4..6).contains(&shortest.exponent) => {
+            shortest.scientific('e')
+        }
         Some(_) => format_float(value),
     }
 }
@@ -179,9 +198,9 @@ pub fn is_print(character: char) -> bool {
     match character {
         ' '..='~' => true,
         '\0'..='\u{7f}' => false,
-        _ => {
-            PRINTABLE.as_ref().is_some_and(|printable| printable.is_match(character.encode_utf8(&mut [0; 4])))
-        }
+        _ => PRINTABLE
+            .as_ref()
+            .is_some_and(|printable| printable.is_match(character.encode_utf8(&mut [0; 4]))),
     }
 }
 
