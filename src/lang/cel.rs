@@ -20,6 +20,7 @@ mod value;
 
 pub use environment::{CostRule, Entry, Environment, Library, Native};
 pub use error::EvalError;
+pub(crate) use eval::size_of;
 pub use eval::{Activation, Context, NoVariables};
 pub use issues::{CompileError, CompileErrors};
 pub use program::{Budget, Program};

@@ -14,7 +14,7 @@ use super::types::Type;
 use super::value::{Key, MapValue, Value, go_display};
 use crate::gostd::regexp::Regexp;
 
-pub(crate) use operators::size_of;
+pub(crate) use operators::{add, size_of};
 
 /// What the names of an environment mean in one evaluation.
 pub trait Activation<'d> {
@@ -366,6 +366,7 @@ fn fits(kind: &Type, value: &Value<'_>) -> bool {
         }
         (Type::Opaque(name, _), Value::Opaque(value)) => value.type_name() == &**name,
         (Type::Struct(name), Value::Map(map)) => map.type_name().is_none_or(|given| given == &**name),
+        (Type::Struct(name), Value::Opaque(value)) => value.type_name() == &**name,
         (Type::Struct(_), Value::Node(_)) => true,
         _ => false,
     }

