@@ -99,7 +99,7 @@ impl KubernetesLibrary {
 /// The libraries of a version, without variables.
 pub fn base_environment(version: KubernetesVersion) -> Environment {
     use KubernetesLibrary as Own;
-    let mut env = Environment::standard().with_homogeneous_literals();
+    let mut env = Environment::standard().with_homogeneous_literals().with_eager_conversions();
     let mut own = vec![Own::Urls, Own::Regex, Own::Lists];
     if version.is_from(27) {
         own.push(Own::Authorizer);

@@ -5,13 +5,15 @@
 
 mod calls;
 mod constants;
+mod late;
 mod macros;
 
 use super::environment::Environment;
 use super::ir::{Const, Ir, MapEntry};
 use super::issues::Issue;
 use super::syntax::{Element, Entry, Expr, ExprKind, Field, Literal};
-use super::types::{Mapping, Type, freshen, most_general};
+use super::types::{Mapping, Type, most_general};
+use late::Late;
 
 /// A program and what is known about it.
 pub(crate) struct Checked {
@@ -21,8 +23,15 @@ pub(crate) struct Checked {
     pub(crate) result: Type,
 }
 
+/// Why a tree is refused.
+pub(crate) struct Faults {
+    pub(crate) issues: Vec<Issue>,
+    /// A constant that cannot be converted, where that refuses the program as a whole.
+    pub(crate) instantiation: Option<String>,
+}
+
 /// Checks a tree and builds its program.
-pub(crate) fn check(env: &Environment, tree: &Expr, is_checked: bool) -> Result<Checked, Vec<Issue>> {
+pub(crate) fn check(env: &Environment, tree: &Expr, is_checked: bool) -> Result<Checked, Faults> {
     let mut checker = Checker {
         env,
         is_checked,
@@ -33,10 +42,19 @@ pub(crate) fn check(env: &Environment, tree: &Expr, is_checked: bool) -> Result<
         block: Vec::new(),
         n_locals: 0,
         n_fresh: 0,
+        late: Vec::new(),
+        n_exempt: 0,
+        instantiation: None,
     };
     let (root, result) = checker.expr(tree);
+    if checker.issues.is_empty() {
+        checker.run_late_checks();
+    }
     if !checker.issues.is_empty() {
-        return Err(checker.issues);
+        return Err(Faults { issues: checker.issues, instantiation: None });
+    }
+    if checker.instantiation.is_some() {
+        return Err(Faults { issues: Vec::new(), instantiation: checker.instantiation });
     }
     let result = checker.mapping.substitute(&result, true);
     Ok(Checked { root, definitions: checker.definitions, n_locals: checker.n_locals, result })
@@ -62,6 +80,11 @@ struct Checker<'e> {
     block: Vec<(u16, u16, Type)>,
     n_locals: usize,
     n_fresh: usize,
+    /// What is looked at once all types are known.
+    late: Vec<Late>,
+    /// How many calls of `format` stand around.
+    n_exempt: usize,
+    instantiation: Option<String>,
 }
 
 type Typed = (Ir, Type);
@@ -83,8 +106,9 @@ impl Checker<'_> {
 
     /// An unknown type.
     fn unknown(&mut self) -> Type {
+        let unknown = Type::Param(format!("_var{}", self.n_fresh).into());
         self.n_fresh += 1;
-        freshen(&Type::Param("".into()), self.n_fresh)
+        unknown
     }
 
     fn expr(&mut self, expr: &Expr) -> Typed {
@@ -239,38 +263,42 @@ impl Checker<'_> {
     }
 
     /// The type of a literal's elements with one more.
-    fn join(&mut self, at: u32, previous: Option<Type>, current: Type) -> Type {
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
         let Some(previous) = previous else { return current };
         if self.mapping.is_assignable(&previous, &current) {
-            return most_general(&previous, &current).clone();
+            most_general(&previous, &current).clone()
+        } else {
+            Type::Dyn
         }
-        if !self.env.is_homogeneous || !self.is_checked {
-            return Type::Dyn;
-        }
-        self.mismatch(at, &previous, &current);
-        Type::Error
     }
 
     fn list(&mut self, elements: &[Element]) -> Typed {
-        let (mut items, mut joined) = (Vec::with_capacity(elements.len()), None);
+        let (mut items, mut joined, mut kinds) = (Vec::with_capacity(elements.len()), None, Vec::new());
         for element in elements {
             let (ir, kind) = self.element(&element.value, element.is_optional);
-            joined = Some(self.join(element.value.at, joined, kind));
+            kinds.push((element.value.at, kind.clone()));
+            joined = Some(self.join(joined, kind));
             items.push((ir, element.is_optional));
         }
+        self.demand_homogeneous(kinds, true);
         let kind = joined.unwrap_or_else(|| self.unknown());
         (Ir::List(items), Type::list(kind))
     }
 
     fn map(&mut self, entries: &[Entry]) -> Typed {
         let (mut items, mut keys, mut values) = (Vec::with_capacity(entries.len()), None, None);
+        let (mut key_kinds, mut value_kinds) = (Vec::new(), Vec::new());
         for entry in entries {
             let (key, kind) = self.expr(&entry.key);
-            keys = Some(self.join(entry.key.at, keys, kind));
+            key_kinds.push((entry.key.at, kind.clone()));
+            keys = Some(self.join(keys, kind));
             let (value, kind) = self.element(&entry.value, entry.is_optional);
-            values = Some(self.join(entry.value.at, values, kind));
+            value_kinds.push((entry.value.at, kind.clone()));
+            values = Some(self.join(values, kind));
             items.push(MapEntry { key, value, is_optional: entry.is_optional });
         }
+        self.demand_homogeneous(key_kinds, false);
+        self.demand_homogeneous(value_kinds, false);
         let key = keys.unwrap_or_else(|| self.unknown());
         let value = values.unwrap_or_else(|| self.unknown());
         (Ir::Map(items), Type::map(key, value))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::EvalError;
 use super::eval::Context;
 use super::library;
-use super::types::{Type, split_top_level};
+use super::types::{Type, collect_params, split_top_level};
 use super::value::Value;
 
 /// The code of an overload.
@@ -24,6 +24,7 @@ pub struct Entry {
     pub(crate) native: Native,
     pub(crate) cost: Option<CostRule>,
     pub(crate) is_volatile: bool,
+    pub(crate) is_guarded: bool,
 }
 
 impl std::fmt::Debug for Entry {
@@ -35,13 +36,19 @@ impl std::fmt::Debug for Entry {
 impl Entry {
     /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method, `(A) -> int`), its code.
     pub const fn new(name: &'static str, id: &'static str, signature: &'static str, native: Native) -> Self {
-        Self { name, id, signature, native, cost: None, is_volatile: false }
+        Self { name, id, signature, native, cost: None, is_volatile: false, is_guarded: true }
     }
 
     /// With a cost other than 1.
     #[must_use]
     pub const fn costing(self, cost: CostRule) -> Self {
         Self { cost: Some(cost), ..self }
+    }
+
+    /// Called whatever types the arguments have at run time.
+    #[must_use]
+    pub const fn unguarded(self) -> Self {
+        Self { is_guarded: false, ..self }
     }
 
     /// Never computed ahead of evaluation, because the result is not the arguments' alone.
@@ -58,6 +65,8 @@ pub(crate) struct Overload {
     pub(crate) params: Vec<Type>,
     pub(crate) result: Type,
     pub(crate) is_member: bool,
+    /// The names of its type parameters.
+    pub(crate) type_params: Vec<Arc<str>>,
 }
 
 impl Overload {
@@ -68,12 +77,11 @@ impl Overload {
         let args = args.trim_start_matches('(').strip_suffix(')').unwrap_or("");
         let is_member = !receiver.is_empty();
         let params = is_member.then_some(receiver).into_iter().chain(split_top_level(args));
-        Self {
-            entry: *entry,
-            params: params.map(Type::parse).collect(),
-            result: Type::parse(result),
-            is_member,
-        }
+        let params: Vec<Type> = params.map(Type::parse).collect();
+        let result = Type::parse(result);
+        let mut type_params = Vec::new();
+        params.iter().chain([&result]).for_each(|kind| collect_params(kind, &mut type_params));
+        Self { entry: *entry, params, result, is_member, type_params }
     }
 }
 
@@ -127,6 +135,7 @@ pub(crate) struct Macros {
     pub(crate) sort_by: bool,
     pub(crate) math: bool,
     pub(crate) block: bool,
+    pub(crate) exists_one_alias: bool,
     pub(crate) has_optionals: bool,
 }
 
@@ -140,6 +149,7 @@ pub struct Environment {
     pub(crate) macros: Macros,
     pub(crate) is_homogeneous: bool,
     pub(crate) validates_literals: bool,
+    pub(crate) instantiates_conversions: bool,
     pub(crate) has_object_literals: bool,
     n_slots: u16,
 }
@@ -152,9 +162,10 @@ impl Environment {
             variables: BTreeMap::new(),
             messages: BTreeMap::new(),
             type_names: BTreeMap::new(),
-            macros: Macros::default(),
+            macros: Macros { exists_one_alias: true, ..Macros::default() },
             is_homogeneous: false,
             validates_literals: false,
+            instantiates_conversions: false,
             has_object_literals: false,
             n_slots: 0,
         };
@@ -252,6 +263,15 @@ impl Environment {
     #[must_use]
     pub fn with_literal_validation(mut self) -> Self {
         self.validates_literals = true;
+        self
+    }
+
+    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the API server's optimizer does;
+    /// and without `existsOne` over one variable, which its cel-go does not have yet.
+    #[must_use]
+    pub fn with_eager_conversions(mut self) -> Self {
+        self.instantiates_conversions = true;
+        self.macros.exists_one_alias = false;
         self
     }
 

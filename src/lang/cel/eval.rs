@@ -229,7 +229,7 @@ impl<'a, 'd> Machine<'a, 'd> {
         if branch.is_attribute() {
             self.context.cost = self.context.cost.saturating_sub(1);
         }
-        Ok(value)
+        Ok(flatten(value))
     }
 
     #[inline(never)]
@@ -271,10 +271,6 @@ impl<'a, 'd> Machine<'a, 'd> {
                 return Err(EvalError::failed(format!("unsupported key type: {}", key.type_name())));
             };
             match value {
-                Some(_) if map.get(&key).is_some() && message.is_none() => {
-                    let text = go_display(&key.to_value());
-                    return Err(EvalError::failed(format!("Failed with repeated key: {text}")));
-                }
                 Some(value) => map.insert(key, value),
                 None => map.remove(&key),
             }
@@ -303,7 +299,9 @@ impl<'a, 'd> Machine<'a, 'd> {
             &many
         };
         for overload in &call.candidates {
-            if overload.params.iter().zip(args).all(|(kind, value)| fits(kind, value)) {
+            if !overload.entry.is_guarded
+                || overload.params.iter().zip(args).all(|(kind, value)| fits(kind, value))
+            {
                 let result = (overload.entry.native)(&mut self.context, args)?;
                 let cost = overload.entry.cost.map_or(1, |cost| cost(args, &result));
                 self.charge(cost)?;
@@ -322,7 +320,7 @@ impl<'a, 'd> Machine<'a, 'd> {
                 self.set_local(slot, Local::Set((*value).clone()));
                 let result = self.run(body)?;
                 self.charge(3)?;
-                Ok(if wraps { Value::some(result) } else { result })
+                Ok(flatten(if wraps { Value::some(result) } else { result }))
             }
             other => Err(EvalError::failed(format!("no such overload: hasValue({})", other.type_name()))),
         }
@@ -337,6 +335,18 @@ impl<'a, 'd> Machine<'a, 'd> {
         };
         self.charge(1)?;
         outcome
+    }
+}
+
+/// An optional in an optional loses a level where cel-go's conditional passes it on (`relativeAttribute.Resolve`).
+fn flatten(value: Value<'_>) -> Value<'_> {
+    match &value {
+        Value::Optional(Some(inner)) => match &**inner {
+            Value::Optional(Some(_)) => (**inner).clone(),
+            Value::Optional(None) => Value::some(Value::Null),
+            _ => value,
+        },
+        _ => value,
     }
 }
 

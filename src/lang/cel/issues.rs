@@ -47,17 +47,26 @@ impl fmt::Display for CompileError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.to_text())]
 pub struct CompileErrors {
-    /// The faults, at least one.
+    /// The faults with a place.
     pub errors: Vec<CompileError>,
+    /// A fault of the whole, if there is none with a place: a constant that cannot be converted.
+    pub instantiation: Option<String>,
 }
 
 impl CompileErrors {
     pub(crate) fn of(source: &str, mut issues: Vec<Issue>) -> Self {
         issues.sort_by_key(|issue| issue.at);
-        Self { errors: issues.into_iter().map(|issue| place(source, issue)).collect() }
+        Self { errors: issues.into_iter().map(|issue| place(source, issue)).collect(), instantiation: None }
+    }
+
+    pub(crate) fn of_instantiation(text: String) -> Self {
+        Self { errors: Vec::new(), instantiation: Some(text) }
     }
 
     fn to_text(&self) -> String {
+        if let Some(text) = &self.instantiation {
+            return format!("program instantiation failed: {text}");
+        }
         self.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 }

@@ -4,7 +4,7 @@
 
 pub(crate) mod convert;
 mod encoders;
-mod format;
+pub(crate) mod format;
 pub(crate) mod lists;
 mod math;
 mod optionals;

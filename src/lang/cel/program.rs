@@ -74,7 +74,10 @@ impl Program {
     fn build(env: &Environment, source: &str, is_checked: bool) -> Result<Self, CompileErrors> {
         let of = |issues| CompileErrors::of(source, issues);
         let tree = syntax::parse(source).map_err(|issue| of(vec![issue]))?;
-        let checked = check::check(env, &tree, is_checked).map_err(of)?;
+        let checked = check::check(env, &tree, is_checked).map_err(|faults| match faults.instantiation {
+            Some(text) => CompileErrors::of_instantiation(text),
+            None => of(faults.issues),
+        })?;
         Ok(Self {
             root: checked.root,
             definitions: checked.definitions,

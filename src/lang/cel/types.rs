@@ -319,16 +319,36 @@ fn is_equal_or_less_specific(a: &Type, b: &Type) -> bool {
     }
 }
 
-/// Renames an overload's own parameters, so that each use of it is independent.
-pub(crate) fn freshen(t: &Type, suffix: usize) -> Type {
-    let inner = |t: &Arc<Type>| Arc::new(freshen(t, suffix));
+/// Adds the names of a type's parameters to those known.
+pub(crate) fn collect_params(t: &Type, names: &mut Vec<Arc<str>>) {
     match t {
-        Type::Param(name) => Type::Param(format!("_var{suffix}_{name}").into()),
+        Type::Param(name) if !names.contains(name) => names.push(name.clone()),
+        Type::List(x) | Type::Type(Some(x)) => collect_params(x, names),
+        Type::Map(k, v) => {
+            collect_params(k, names);
+            collect_params(v, names);
+        }
+        Type::Opaque(_, params) => params.iter().for_each(|param| collect_params(param, names)),
+        _ => {}
+    }
+}
+
+/// Renames an overload's own parameters to unknown types from a number on, so that each use of it is independent.
+pub(crate) fn freshen(t: &Type, names: &[Arc<str>], first: usize) -> Type {
+    if names.is_empty() {
+        return t.clone();
+    }
+    let inner = |t: &Arc<Type>| Arc::new(freshen(t, names, first));
+    match t {
+        Type::Param(name) => {
+            let at = names.iter().position(|known| known == name).unwrap_or(names.len());
+            Type::Param(format!("_var{}", first + at).into())
+        }
         Type::List(x) => Type::List(inner(x)),
         Type::Map(k, v) => Type::Map(inner(k), inner(v)),
         Type::Type(Some(x)) => Type::Type(Some(inner(x))),
         Type::Opaque(name, params) => {
-            Type::Opaque(name.clone(), params.iter().map(|p| freshen(p, suffix)).collect())
+            Type::Opaque(name.clone(), params.iter().map(|p| freshen(p, names, first)).collect())
         }
         _ => t.clone(),
     }

@@ -104,6 +104,25 @@ impl Opaque for Format {
     fn equals(&self, other: &dyn Opaque) -> bool {
         other.as_any().downcast_ref::<Self>() == Some(self)
     }
+
+    fn to_text(&self) -> String {
+        let name = match self {
+            Self::Dns1123Label => "DNS1123Label",
+            Self::Dns1123Subdomain => "DNS1123Subdomain",
+            Self::Dns1035Label => "DNS1035Label",
+            Self::QualifiedName => "QualifiedName",
+            Self::Dns1123LabelPrefix => "DNS1123LabelPrefix",
+            Self::Dns1123SubdomainPrefix => "DNS1123SubdomainPrefix",
+            Self::Dns1035LabelPrefix => "DNS1035LabelPrefix",
+            Self::LabelValue => "LabelValue",
+            Self::Uri => "URI",
+            Self::Uuid => "uuid",
+            Self::Byte => "byte",
+            Self::Date => "date",
+            Self::Datetime => "datetime",
+        };
+        name.to_owned()
+    }
 }
 
 fn validating(args: &[Value<'_>], _: &Value<'_>) -> u64 {
@@ -121,8 +140,8 @@ fn is_whole_match(pattern: &str, text: &str) -> Result<bool, EvalError> {
     is_match(&format!("^{pattern}$"), text)
 }
 
-fn too_long(max: usize) -> String {
-    format!("must be no more than {max} characters")
+fn too_long(max: usize, unit: &str) -> String {
+    format!("must be no more than {max} {unit}")
 }
 
 /// What does not follow an expression, with examples of what does.
@@ -170,7 +189,7 @@ fn faults(format: Format, text: &str) -> Result<Vec<String>, EvalError> {
 fn label(text: &str) -> Result<Vec<String>, EvalError> {
     let mut faults = Vec::new();
     if text.len() > 63 {
-        faults.push(too_long(63));
+        faults.push(too_long(63, "characters"));
     }
     if !is_whole_match(LABEL, text)? {
         faults.push(if is_whole_match(SUBDOMAIN, text)? {
@@ -187,7 +206,7 @@ fn label(text: &str) -> Result<Vec<String>, EvalError> {
 fn subdomain(text: &str) -> Result<Vec<String>, EvalError> {
     let mut faults = Vec::new();
     if text.len() > 253 {
-        faults.push(too_long(253));
+        faults.push(too_long(253, "characters"));
     }
     if !is_whole_match(SUBDOMAIN, text)? {
         let what = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
@@ -200,7 +219,7 @@ fn subdomain(text: &str) -> Result<Vec<String>, EvalError> {
 fn label_1035(text: &str) -> Result<Vec<String>, EvalError> {
     let mut faults = Vec::new();
     if text.len() > 63 {
-        faults.push(too_long(63));
+        faults.push(too_long(63, "characters"));
     }
     if !is_whole_match(LABEL_1035, text)? {
         let what = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
@@ -235,7 +254,7 @@ fn qualified_name(text: &str) -> Result<Vec<String>, EvalError> {
     if name.is_empty() {
         faults.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        faults.push(format!("name part {}", too_long(63)));
+        faults.push(format!("name part {}", too_long(63, "bytes")));
     }
     if !is_whole_match(NAME, name)? {
         faults.push(format!("name part {unlike_name}"));
@@ -246,7 +265,7 @@ fn qualified_name(text: &str) -> Result<Vec<String>, EvalError> {
 fn label_value(text: &str) -> Result<Vec<String>, EvalError> {
     let mut faults = Vec::new();
     if text.len() > 63 {
-        faults.push(too_long(63));
+        faults.push(too_long(63, "bytes"));
     }
     let pattern = format!("({NAME})?");
     if !is_whole_match(&pattern, text)? {

@@ -50,7 +50,8 @@ pub(super) const CIDR: &[Entry] = &[
     })
     .costing(costs::reading),
     Entry::new("containsIP", "cidr_contains_ip_string", "net.CIDR.(string) -> bool", |_, args| {
-        let addr = parse_ip(text(args, 1)?)?;
+        // What is no address is, in the API server, no argument for this overload.
+        let addr = parse_ip(text(args, 1)?).map_err(|_| EvalError::Fixed("no such overload"))?;
         Ok(Value::Bool(cidr(args, 0)?.contains(&addr)))
     })
     .costing(costs::containing),

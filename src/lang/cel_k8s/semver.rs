@@ -49,7 +49,6 @@ pub(super) const ENTRIES: &[Entry] = &[
 #[derive(Debug)]
 struct SemverValue {
     version: Version,
-    text: String,
 }
 
 impl Opaque for SemverValue {
@@ -66,7 +65,7 @@ impl Opaque for SemverValue {
     }
 
     fn to_text(&self) -> String {
-        self.text.clone()
+        self.version.to_string()
     }
 }
 
@@ -79,7 +78,7 @@ fn parse(args: &[Value<'_>]) -> Result<Result<Version, String>, EvalError> {
 
 fn to_value<'d>(args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
     match parse(args)? {
-        Ok(version) => Ok(Value::opaque(SemverValue { version, text: text(args, 0)?.to_owned() })),
+        Ok(version) => Ok(Value::opaque(SemverValue { version })),
         Err(error) => Err(EvalError::failed(error)),
     }
 }

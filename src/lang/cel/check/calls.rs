@@ -6,7 +6,7 @@ use super::super::environment::Overload;
 use super::super::ir::{Call, Const, Ir, Operator};
 use super::super::syntax::{Expr, ExprKind, Literal};
 use super::super::types::{Type, freshen};
-use super::{Checker, Typed};
+use super::{Checker, Typed, constants};
 use crate::gostd::regexp::Regexp;
 
 /// The operation of a function that the evaluator knows by itself.
@@ -30,6 +30,27 @@ fn operator(function: &str) -> Option<Operator> {
         "matches" => Operator::Matches,
         _ => return None,
     })
+}
+
+/// The functions that cel-go's optimizer applies to constants.
+const CONVERSIONS: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+
+/// Whether cel-go's planner sees a constant.
+fn is_constant(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Call { target: None, function, args } => {
+            (function == "dyn" || CONVERSIONS.contains(&function.as_str())) && args.iter().all(is_constant)
+        }
+        ExprKind::Ident(name) => CONVERSIONS.contains(&name.as_str()),
+        ExprKind::List(elements) => {
+            elements.iter().all(|element| !element.is_optional && is_constant(&element.value))
+        }
+        ExprKind::Map(entries) => {
+            entries.iter().all(|e| !e.is_optional && is_constant(&e.key) && is_constant(&e.value))
+        }
+        _ => false,
+    }
 }
 
 /// Whether all overloads are of the language itself, for which the evaluator has an operation.
@@ -57,40 +78,79 @@ impl Checker<'_> {
         if let Some(expanded) = self.expand(expr, target, function, args) {
             return expanded;
         }
-        let mut checked = Vec::with_capacity(args.len() + 1);
-        let Some(target) = target else {
-            for arg in args {
-                checked.push(self.expr(arg));
+        let is_exempt = function == "format";
+        self.n_exempt += usize::from(is_exempt);
+        let (mut resolved, is_known) = self.plain_call(expr, target, function, args);
+        self.n_exempt -= usize::from(is_exempt);
+        if is_known && self.is_checked {
+            if self.env.validates_literals {
+                self.demand_valid_literals(expr.at, function, target, args);
             }
-            let function = function.strip_prefix('.').unwrap_or(function);
-            return self.resolve(expr.at, function, false, checked, args);
-        };
-        if let Some(prefix) = target.qualified_name() {
-            let name = format!("{}.{function}", prefix.strip_prefix('.').unwrap_or(&prefix));
-            if self.env.functions.contains_key(name.as_str()) {
-                for arg in args {
-                    checked.push(self.expr(arg));
-                }
-                return self.resolve(expr.at, &name, false, checked, args);
+            if self.env.instantiates_conversions {
+                resolved.0 = self.instantiate(function, args, resolved.0);
             }
         }
+        resolved
+    }
+
+    /// A call that is no macro's, and whether its overload was found.
+    fn plain_call(
+        &mut self,
+        expr: &Expr,
+        target: Option<&Expr>,
+        function: &str,
+        args: &[Expr],
+    ) -> (Typed, bool) {
+        let n_issues = self.issues.len();
+        let mut checked = Vec::with_capacity(args.len() + 1);
         for arg in args {
             checked.push(self.expr(arg));
         }
-        let target = self.expr(target);
-        checked.insert(0, target);
-        self.resolve(expr.at, function, true, checked, args)
+        let typed = match target {
+            None => {
+                let function = function.strip_prefix('.').unwrap_or(function);
+                self.resolve(expr.at, function, false, checked)
+            }
+            Some(target) => match self.namespaced(target, function) {
+                Some(name) => self.resolve(expr.at, &name, false, checked),
+                None => {
+                    let target = self.expr(target);
+                    checked.insert(0, target);
+                    self.resolve(expr.at, function, true, checked)
+                }
+            },
+        };
+        (typed, self.issues.len() == n_issues)
+    }
+
+    /// The name of a function in a namespace (`math.abs`), if the receiver is one.
+    fn namespaced(&self, target: &Expr, function: &str) -> Option<String> {
+        let prefix = target.qualified_name()?;
+        let name = format!("{}.{function}", prefix.strip_prefix('.').unwrap_or(&prefix));
+        self.env.functions.contains_key(name.as_str()).then_some(name)
+    }
+
+    /// Conversions of constants and constant expressions are done when the program is made; failing ones refuse it.
+    fn instantiate(&mut self, function: &str, args: &[Expr], ir: Ir) -> Ir {
+        let is_conversion = CONVERSIONS.contains(&function) && args.iter().all(is_constant);
+        let pattern = match args {
+            [pattern, ..] if matches!(function, "find" | "findAll") => Some(pattern),
+            [.., pattern] if function == "matches" => Some(pattern),
+            _ => None,
+        };
+        let failed = if is_conversion {
+            constants::failure(&ir)
+        } else if let Some(ExprKind::Literal(Literal::String(text))) = pattern.map(|pattern| &pattern.kind) {
+            Regexp::compile(text).err().map(|error| error.to_string())
+        } else {
+            None
+        };
+        self.instantiation = self.instantiation.take().or(failed);
+        ir
     }
 
     /// Chooses the overloads of a call and builds its operation.
-    pub(super) fn resolve(
-        &mut self,
-        at: u32,
-        function: &str,
-        is_member: bool,
-        args: Vec<Typed>,
-        written: &[Expr],
-    ) -> Typed {
+    pub(super) fn resolve(&mut self, at: u32, function: &str, is_member: bool, args: Vec<Typed>) -> Typed {
         let env = self.env;
         let Some(overloads) = env.functions.get(function) else {
             return if self.is_checked {
@@ -103,14 +163,15 @@ impl Checker<'_> {
         let mut candidates: Vec<Arc<Overload>> = Vec::new();
         let mut result: Option<Type> = None;
         for overload in overloads.iter().filter(|overload| overload.is_member == is_member) {
-            self.n_fresh += 1;
+            let (names, first) = (&overload.type_params, self.n_fresh);
+            self.n_fresh += names.len();
             let params: Vec<Type> =
-                overload.params.iter().map(|param| freshen(param, self.n_fresh)).collect();
+                overload.params.iter().map(|param| freshen(param, names, first)).collect();
             if !self.mapping.are_assignable(&kinds, &params) {
                 continue;
             }
             candidates.push(overload.clone());
-            let this = self.mapping.substitute(&freshen(&overload.result, self.n_fresh), false);
+            let this = self.mapping.substitute(&freshen(&overload.result, names, first), false);
             result = Some(match result {
                 None => this,
                 Some(known) if known == this || known == Type::Dyn => known,
@@ -130,9 +191,6 @@ impl Checker<'_> {
             return self
                 .refuse(at, format!("found no matching overload for '{function}' applied to '{shown}'"));
         };
-        if env.validates_literals {
-            self.validate_literals(function, written);
-        }
         (self.lower(function, candidates, args), result)
     }
 
@@ -171,21 +229,6 @@ impl Checker<'_> {
             (_, first, second, third) => {
                 call(first.into_iter().chain(second).chain(third).chain(each).collect())
             }
-        }
-    }
-
-    /// The API server's checks of constant arguments (`cel/validator.go`).
-    fn validate_literals(&mut self, function: &str, args: &[Expr]) {
-        let [.., last] = args else { return };
-        let ExprKind::Literal(Literal::String(text)) = &last.kind else { return };
-        let is_valid = match function {
-            "duration" => crate::gostd::duration::Duration::parse(text).is_ok(),
-            "timestamp" => super::super::library::time::parse(text).is_some(),
-            "matches" => Regexp::compile(text).is_ok(),
-            _ => true,
-        };
-        if !is_valid {
-            self.issue(last.at, format!("invalid {function} argument"));
         }
     }
 }

@@ -41,6 +41,16 @@ pub(super) fn fold(ir: Ir) -> Ir {
     }
 }
 
+/// Why an operation on constants cannot be computed, if it cannot.
+pub(super) fn failure(ir: &Ir) -> Option<String> {
+    let program = Program::of_constant(ir.clone());
+    let outcome = program.evaluate(&NoVariables, &Budget::per_call(COST_MAX));
+    outcome
+        .err()
+        .filter(super::super::error::EvalError::is_absorbable)
+        .map(|error| error.message().into_owned())
+}
+
 /// `x in ['a', 'b']` as a search in sorted strings.
 fn to_set(ir: Ir) -> Ir {
     let Ir::Binary(Operator::In, args) = ir else { return ir };

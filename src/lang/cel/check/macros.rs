@@ -27,6 +27,7 @@ impl Quantifier {
 }
 
 const NOT_A_NAME: &str = "argument must be a simple name";
+const NOT_AN_IDENTIFIER: &str = "argument is not an identifier";
 
 impl Checker<'_> {
     /// The meaning of a call, if it is a macro's.
@@ -58,28 +59,39 @@ impl Checker<'_> {
             ("greatest" | "least", _) if macros.math && namespace == "math" => {
                 Some(self.extreme(expr.at, function, target, args))
             }
-            ("optMap", [name, body]) if macros.has_optionals => Some(self.opt_map(target, name, body, true)),
+            ("optMap", [name, body]) if macros.has_optionals => {
+                Some(self.opt_map(expr.at, target, name, body, true))
+            }
             ("optFlatMap", [name, body]) if macros.optionals >= 1 => {
-                Some(self.opt_map(target, name, body, false))
+                Some(self.opt_map(expr.at, target, name, body, false))
             }
             ("sortBy", [name, key]) if macros.sort_by => Some(self.sort_by(expr.at, target, name, key)),
             ("filter", [name, predicate]) => {
-                Some(self.comprehension(expr.at, target, &[name], |this| this.filter(predicate)))
+                let at = expr.at;
+                Some(
+                    self.comprehension(at, target, &[name], NOT_AN_IDENTIFIER, |this| {
+                        this.filter(at, predicate)
+                    }),
+                )
             }
             ("map", [name, transform]) => {
-                Some(self.comprehension(expr.at, target, &[name], |this| this.map_step(None, transform)))
+                let at = expr.at;
+                Some(self.comprehension(at, target, &[name], NOT_AN_IDENTIFIER, |this| {
+                    this.map_step(at, None, transform)
+                }))
             }
-            ("map", [name, filter, transform]) => Some(self.comprehension(
-                expr.at,
-                target,
-                &[name],
-                |this| this.map_step(Some(filter), transform),
-            )),
+            ("map", [name, filter, transform]) => {
+                let at = expr.at;
+                Some(self.comprehension(at, target, &[name], NOT_AN_IDENTIFIER, |this| {
+                    this.map_step(at, Some(filter), transform)
+                }))
+            }
+            ("existsOne", [_, _]) if !macros.exists_one_alias => None,
             (_, [name, predicate]) => {
-                let quantifier = Quantifier::of(function)?;
-                Some(
-                    self.comprehension(expr.at, target, &[name], |this| this.quantify(quantifier, predicate)),
-                )
+                let (quantifier, at) = (Quantifier::of(function)?, expr.at);
+                Some(self.comprehension(at, target, &[name], NOT_A_NAME, |this| {
+                    this.quantify(at, quantifier, predicate)
+                }))
             }
             (_, [first, second, ..]) if macros.two_variables => {
                 self.two_variables(expr, target, function, [first, second], args.get(2..)?)
@@ -96,10 +108,11 @@ impl Checker<'_> {
         names: [&Expr; 2],
         rest: &[Expr],
     ) -> Option<Typed> {
+        let at = expr.at;
         if let (Some(quantifier), [predicate]) = (Quantifier::of(function), rest) {
-            return Some(
-                self.comprehension(expr.at, target, &names, |this| this.quantify(quantifier, predicate)),
-            );
+            return Some(self.comprehension(at, target, &names, NOT_A_NAME, |this| {
+                this.quantify(at, quantifier, predicate)
+            }));
         }
         let (filter, transform) = match rest {
             [transform] => (None, transform),
@@ -107,15 +120,14 @@ impl Checker<'_> {
             _ => return None,
         };
         Some(match function {
-            "transformList" => {
-                self.comprehension(expr.at, target, &names, |this| this.map_step(filter, transform))
-            }
-            "transformMap" => {
-                self.comprehension(expr.at, target, &names, |this| this.transform_map(filter, transform))
-            }
-            "transformMapEntry" => {
-                self.comprehension(expr.at, target, &names, |this| this.transform_entry(filter, transform))
-            }
+            "transformList" => self
+                .comprehension(at, target, &names, NOT_A_NAME, |this| this.map_step(at, filter, transform)),
+            "transformMap" => self.comprehension(at, target, &names, NOT_A_NAME, |this| {
+                this.transform_map(at, filter, transform)
+            }),
+            "transformMapEntry" => self.comprehension(at, target, &names, NOT_A_NAME, |this| {
+                this.transform_entry(at, filter, transform)
+            }),
             _ => return None,
         })
     }
@@ -156,12 +168,13 @@ impl Checker<'_> {
         at: u32,
         target: &Expr,
         names: &[&Expr],
+        complaint: &str,
         body: impl FnOnce(&mut Self) -> (Step, Type),
     ) -> Typed {
         let (range, kind) = self.expr(target);
         let mut declared = Vec::new();
         for name in names {
-            let Some(name) = self.name(name, NOT_A_NAME) else {
+            let Some(name) = self.name(name, complaint) else {
                 return (Ir::Const(Const::Null), Type::Error);
             };
             declared.push(name);
@@ -208,49 +221,48 @@ impl Checker<'_> {
         }
     }
 
-    fn quantify(&mut self, quantifier: Quantifier, predicate: &Expr) -> (Step, Type) {
+    fn quantify(&mut self, at: u32, quantifier: Quantifier, predicate: &Expr) -> (Step, Type) {
         let step = match quantifier {
             Quantifier::All => Step::All(self.bool_expr(predicate)),
             Quantifier::Exists => Step::Exists(self.bool_expr(predicate)),
-            Quantifier::ExistsOne => Step::ExistsOne(self.condition(predicate, &Type::Int)),
+            Quantifier::ExistsOne => Step::ExistsOne(self.condition(at, predicate, &Type::Int)),
         };
         (step, Type::Bool)
     }
 
     /// The condition of `_?_:_` with branches of a type: what the macros that count or collect expand to.
-    fn condition(&mut self, predicate: &Expr, branches: &Type) -> Ir {
+    fn condition(&mut self, at: u32, predicate: &Expr, branches: &Type) -> Ir {
         let (ir, kind) = self.expr(predicate);
         if !self.mapping.is_assignable(&kind, &Type::Bool) {
             let kind = self.mapping.substitute(&kind, true);
             let branches = self.mapping.substitute(branches, true);
             let shown = format!("({kind}, {branches}, {branches})");
-            self.issue(predicate.at, format!("found no matching overload for '_?_:_' applied to '{shown}'"));
+            self.issue(at, format!("found no matching overload for '_?_:_' applied to '{shown}'"));
         }
         ir
     }
 
-    fn filter(&mut self, predicate: &Expr) -> (Step, Type) {
+    fn filter(&mut self, at: u32, predicate: &Expr) -> (Step, Type) {
         let element = self.scope.last().map_or(Type::Dyn, |local| local.kind.clone());
         let result = Type::list(element);
-        (Step::Filter(self.condition(predicate, &result)), result)
+        (Step::Filter(self.condition(at, predicate, &result)), result)
     }
 
-    fn map_step(&mut self, filter: Option<&Expr>, transform: &Expr) -> (Step, Type) {
-        let filter = filter.map(|filter| self.condition(filter, &Type::list(Type::Dyn)));
+    fn map_step(&mut self, at: u32, filter: Option<&Expr>, transform: &Expr) -> (Step, Type) {
+        let filter = filter.map(|filter| self.condition(at, filter, &Type::list(Type::Dyn)));
         let (transform, kind) = self.expr(transform);
         (Step::Map { filter, transform }, Type::list(kind))
     }
 
-    fn transform_map(&mut self, filter: Option<&Expr>, value: &Expr) -> (Step, Type) {
+    fn transform_map(&mut self, at: u32, filter: Option<&Expr>, value: &Expr) -> (Step, Type) {
         let key = self.scope.iter().rev().nth(1).map_or(Type::Dyn, |local| local.kind.clone());
-        let filter = filter.map(|filter| self.condition(filter, &Type::map(Type::Dyn, Type::Dyn)));
+        let filter = filter.map(|filter| self.condition(at, filter, &Type::map(Type::Dyn, Type::Dyn)));
         let (value, kind) = self.expr(value);
         (Step::TransformMap { filter, value }, Type::map(key, kind))
     }
 
-    fn transform_entry(&mut self, filter: Option<&Expr>, entry: &Expr) -> (Step, Type) {
-        let filter = filter.map(|filter| self.condition(filter, &Type::map(Type::Dyn, Type::Dyn)));
-        let at = entry.at;
+    fn transform_entry(&mut self, at: u32, filter: Option<&Expr>, entry: &Expr) -> (Step, Type) {
+        let filter = filter.map(|filter| self.condition(at, filter, &Type::map(Type::Dyn, Type::Dyn)));
         let (entry, kind) = self.expr(entry);
         let (key, value) = (self.unknown(), self.unknown());
         let wanted = Type::map(key, value);
@@ -271,7 +283,7 @@ impl Checker<'_> {
         }
         let mut keys = Type::Dyn;
         let mut range = Type::Dyn;
-        let folded = self.comprehension(at, target, &[name], |this| {
+        let folded = self.comprehension(at, target, &[name], NOT_AN_IDENTIFIER, |this| {
             range = this.scope.last().map_or(Type::Dyn, |local| local.kind.clone());
             let (key, kind) = this.expr(key);
             keys = kind.clone();
@@ -279,7 +291,7 @@ impl Checker<'_> {
         });
         let list = Type::list(range);
         let args = vec![(Ir::Const(Const::Null), list.clone()), (Ir::Const(Const::Null), Type::list(keys))];
-        let (_, result) = self.resolve(at, "@sortByAssociatedKeys", true, args, &[]);
+        let (_, result) = self.resolve(at, "@sortByAssociatedKeys", true, args);
         (folded.0, if result == Type::Error { result } else { self.mapping.substitute(&list, false) })
     }
 
@@ -307,15 +319,14 @@ impl Checker<'_> {
         (Ir::Bind { slot, body: Box::new(body) }, result)
     }
 
-    fn opt_map(&mut self, target: &Expr, name: &Expr, body: &Expr, wraps: bool) -> Typed {
+    fn opt_map(&mut self, at: u32, target: &Expr, name: &Expr, body: &Expr, wraps: bool) -> Typed {
         let macro_name = if wraps { "optMap" } else { "optFlatMap" };
-        let at = target.at;
         let (target, kind) = self.expr(target);
         let complaint = format!("{macro_name}() variable name must be a simple identifier");
         let Some(name) = self.name(name, &complaint) else {
             return (Ir::Const(Const::Null), Type::Error);
         };
-        let (_, inner) = self.resolve(at, "value", true, vec![(Ir::Const(Const::Null), kind)], &[]);
+        let (_, inner) = self.resolve(at, "value", true, vec![(Ir::Const(Const::Null), kind)]);
         let slot = self.push_local(&name, inner, None);
         let (body, result) = self.expr(body);
         self.scope.pop();
@@ -359,7 +370,7 @@ impl Checker<'_> {
         } else {
             args.iter().map(|arg| self.expr(arg)).collect()
         };
-        self.resolve(at, name, false, checked, &[])
+        self.resolve(at, name, false, checked)
     }
 
     /// `cel.block([v0, v1, …], body)`, where `cel.index(i)` is the value `i`.

@@ -210,7 +210,12 @@ impl<'d> Machine<'_, 'd> {
             (Ok(left), Ok(right)) => (left, right),
         };
         let result = match operator {
-            Operator::Equals => Value::Bool(left.equals(&right)),
+            Operator::Equals => match (&left, &right) {
+                (Value::Opaque(a), b) if a.type_name() != b.type_name() && !matches!(b, Value::Null) => {
+                    return Err(NO_SUCH_OVERLOAD);
+                }
+                _ => Value::Bool(left.equals(&right)),
+            },
             Operator::NotEquals => Value::Bool(!left.equals(&right)),
             Operator::Less | Operator::LessEquals | Operator::Greater | Operator::GreaterEquals => {
                 order(operator, &left, &right)?

@@ -3,6 +3,7 @@
 
 use super::super::error::EvalError;
 use super::super::eval::Context;
+use super::super::types::Type;
 use super::super::value::{Timestamp, Value};
 use super::convert::to_text;
 use super::{list, text, time};
@@ -201,6 +202,62 @@ fn fixed(value: f64, precision: usize, generation: Generation) -> String {
     }
 }
 
+/// What is wrong with a constant template of the first generation for arguments of these types: the argument's index, if it is at fault.
+pub(crate) fn validate(template: &str, kinds: &[Type]) -> Result<(), (Option<usize>, String)> {
+    let (mut rest, mut n_used) = (template, 0);
+    while let Some((_, tail)) = rest.split_once('%') {
+        if let Some(tail) = tail.strip_prefix('%') {
+            rest = tail;
+            continue;
+        }
+        if tail.is_empty() {
+            return Err((None, "unexpected end of string".to_owned()));
+        }
+        let Some(kind) = kinds.get(n_used) else {
+            return Err((None, format!("index {n_used} out of range")));
+        };
+        let (_, tail) = precision(tail).map_err(|error| (None, error.message().into_owned()))?;
+        let mut chars = tail.chars();
+        let clause = chars.next().unwrap_or(' ');
+        rest = chars.as_str();
+        if let Some(why) = refusal(clause, kind).map_err(|error| (None, error.message().into_owned()))? {
+            let given = kind.runtime_name();
+            return Err((Some(n_used), format!("error during formatting: {why}, was given {given}")));
+        }
+        n_used += 1;
+    }
+    if kinds.len() > n_used {
+        let given = kinds.len();
+        let text = format!("too many arguments supplied to string.format (expected {n_used}, got {given})");
+        return Err((None, text));
+    }
+    Ok(())
+}
+
+/// Why a clause does not take a type.
+fn refusal(clause: char, kind: &Type) -> Result<Option<&'static str>, EvalError> {
+    let is_int = matches!(kind, Type::Int | Type::Uint);
+    let (is_taken, why) = match clause {
+        's' => (
+            !matches!(kind, Type::Opaque(..) | Type::Struct(_)),
+            STRING_CLAUSE.strip_suffix(", was given ").unwrap_or(STRING_CLAUSE),
+        ),
+        'd' => (is_int, "decimal clause can only be used on integers"),
+        'f' => {
+            (matches!(kind, Type::Double | Type::String), "fixed-point clause can only be used on doubles")
+        }
+        'e' => (matches!(kind, Type::Double | Type::String), "scientific clause can only be used on doubles"),
+        'b' => (is_int || *kind == Type::Bool, "only integers and bools can be formatted as binary"),
+        'x' | 'X' => (
+            is_int || matches!(kind, Type::String | Type::Bytes),
+            "only integers, byte buffers, and strings can be formatted as hex",
+        ),
+        'o' => (is_int, "octal clause can only be used on integers"),
+        other => return Err(unparsed(&format!("unrecognized formatting clause \"{other}\""))),
+    };
+    Ok((!is_taken && !kind.is_dyn_or_error()).then_some(why))
+}
+
 /// What an English locale prints for what is no number.
 fn symbol(value: f64) -> &'static str {
     if value.is_nan() {
@@ -233,10 +290,15 @@ fn group(text: &str) -> String {
 fn scientific(value: f64, precision: usize, generation: Generation) -> String {
     match (words(value), generation) {
         (Some(word), Generation::Second) => return word.to_owned(),
-        (Some(_), Generation::First) => return symbol(value).to_owned(),
+        (Some(_), Generation::First) => return format!("{:>precision$}", symbol(value)),
         _ => {}
     }
-    let text = format!("{value:.precision$e}");
+    // The first generation takes the number behind the point for a width.
+    let (digits, width) = match generation {
+        Generation::First => (PRECISION, precision),
+        Generation::Second => (precision, 0),
+    };
+    let text = format!("{value:.digits$e}");
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if generation == Generation::Second {
@@ -245,7 +307,7 @@ fn scientific(value: f64, precision: usize, generation: Generation) -> String {
     }
     let raised: String = format!("{:02}", exponent.abs()).chars().map(superscript).collect();
     let sign = if exponent < 0 { "⁻" } else { "" };
-    format!("{mantissa}\u{202f}×\u{202f}10{sign}{raised}")
+    format!("{:>width$}", format!("{mantissa}×10{sign}{raised}"))
 }
 
 fn superscript(digit: char) -> char {

@@ -64,7 +64,7 @@ pub(super) fn entries(version: u32) -> Vec<Entry> {
     if version >= 2 {
         entries.extend_from_slice(SECOND);
         for ((id, sort), by) in COMPARABLE.into_iter().zip(SORT).zip(SORT_BY) {
-            entries.push(Entry::new("sort", id, sort, sorted).costing(squared));
+            entries.push(Entry::new("sort", id, sort, sorted).costing(squared).unguarded());
             entries.push(Entry::new("@sortByAssociatedKeys", id, by, sorted_by).costing(squared));
         }
     }
@@ -123,7 +123,10 @@ fn distinct<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>
 }
 
 fn sorted<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
-    let items = list(args, 0)?.to_vec();
+    let items = match args.first().and_then(Value::as_list) {
+        Some(items) => items.to_vec(),
+        None => return Err(EvalError::Fixed("no such overload: sort")),
+    };
     let keys = items.clone();
     sort_by_keys(items, &keys)
 }
