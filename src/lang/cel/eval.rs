@@ -161,7 +161,7 @@ impl<'a, 'd> Machine<'a, 'd> {
             Ir::And(terms) => self.logic(terms, false),
             Ir::Or(terms) => self.logic(terms, true),
             Ir::If(parts) => self.conditional(parts),
-            Ir::Binary(operator, args) => self.binary(*operator, args),
+            Ir::Binary(operator, is_unique, args) => self.binary(*operator, *is_unique, args),
             Ir::InStrings(operand, strings) => self.in_strings(operand, strings),
             Ir::Matches(operand, regex) => self.matches(operand, regex),
             Ir::Size(operand) => self.size(operand),
@@ -328,13 +328,11 @@ impl<'a, 'd> Machine<'a, 'd> {
 
     #[inline(never)]
     fn opt_or(&mut self, left: &'d Ir, right: &'d Ir, unwraps: bool) -> Outcome<'d> {
-        let outcome = match self.run(left)? {
+        match self.run(left)? {
             Value::Optional(None) => self.run(right),
             Value::Optional(Some(value)) if unwraps => Ok((*value).clone()),
             value => Ok(value),
-        };
-        self.charge(1)?;
-        outcome
+        }
     }
 }
 

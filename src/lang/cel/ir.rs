@@ -190,7 +190,8 @@ pub(crate) enum Ir {
     And(Vec<Ir>),
     Or(Vec<Ir>),
     If(Box<[Ir; 3]>),
-    Binary(Operator, Box<[Ir; 2]>),
+    /// With whether one overload only was left, which the cost depends on.
+    Binary(Operator, bool, Box<[Ir; 2]>),
     /// Whether a value is one of constant ones, sorted strings.
     InStrings(Box<Ir>, Vec<Box<str>>),
     /// `matches` with a constant expression.

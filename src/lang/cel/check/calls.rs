@@ -205,7 +205,7 @@ impl Checker<'_> {
             let args: Result<[Ir; 2], _> = args.try_into();
             return match args {
                 Ok([text, pattern]) if operator == Operator::Matches => matches(text, pattern),
-                Ok(args) => Ir::Binary(operator, Box::new(args)),
+                Ok(args) => Ir::Binary(operator, candidates.len() == 1, Box::new(args)),
                 Err(args) => call(args),
             };
         }
@@ -240,5 +240,5 @@ fn matches(text: Ir, pattern: Ir) -> Ir {
     {
         return Ir::Matches(Box::new(text), Box::new(regex));
     }
-    Ir::Binary(Operator::Matches, Box::new([text, pattern]))
+    Ir::Binary(Operator::Matches, true, Box::new([text, pattern]))
 }

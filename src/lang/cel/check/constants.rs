@@ -15,7 +15,7 @@ fn is_foldable(ir: &Ir) -> bool {
         Ir::Not(operand) | Ir::Negate(operand) | Ir::Size(operand) => is_const(operand),
         Ir::Select { operand, .. } | Ir::Has { operand, .. } | Ir::Matches(operand, _) => is_const(operand),
         Ir::Index { operand, index, .. } => is_const(operand) && is_const(index),
-        Ir::Binary(_, args) => args.iter().all(is_const),
+        Ir::Binary(_, _, args) => args.iter().all(is_const),
         Ir::Call(call) => {
             call.args.iter().all(is_const)
                 && !call.candidates.iter().any(|candidate| candidate.entry.is_volatile)
@@ -53,7 +53,7 @@ pub(super) fn failure(ir: &Ir) -> Option<String> {
 
 /// `x in ['a', 'b']` as a search in sorted strings.
 fn to_set(ir: Ir) -> Ir {
-    let Ir::Binary(Operator::In, args) = ir else { return ir };
+    let Ir::Binary(Operator::In, is_unique, args) = ir else { return ir };
     let [value, list] = &*args;
     let strings = list.as_const_node().and_then(|node| {
         let strings = node.items().map(|item| item.as_str().map(Box::<str>::from));
@@ -65,6 +65,6 @@ fn to_set(ir: Ir) -> Ir {
             let [value, _] = *args;
             Ir::InStrings(Box::new(value), strings)
         }
-        _ => Ir::Binary(Operator::In, args),
+        _ => Ir::Binary(Operator::In, is_unique, args),
     }
 }

@@ -67,16 +67,27 @@ fn wrap(value: Option<Value<'_>>) -> Value<'_> {
 impl<'d> Machine<'_, 'd> {
     pub(super) fn select(&mut self, operand: &'d Ir, field: &'d str, is_optional: bool) -> Outcome<'d> {
         let value = self.run(operand)?;
-        self.charge(1)?;
+        if !operand.is_attribute() {
+            self.charge(1)?;
+        }
         match value {
             Value::Optional(None) => Ok(Value::Optional(None)),
-            Value::Optional(Some(inner)) => Ok(wrap(field_of(&inner, field))),
-            value if is_optional => Ok(wrap(field_of(&value, field))),
+            Value::Optional(Some(inner)) => self.present(field_of(&inner, field)),
+            value if is_optional => self.present(field_of(&value, field)),
             value => match field_of(&value, field) {
-                Some(found) => Ok(found),
+                Some(found) => {
+                    self.charge(1)?;
+                    Ok(found)
+                }
                 None => Err(self.missing_field(&value, field)),
             },
         }
+    }
+
+    /// An optional step; it costs where it finds something.
+    fn present(&mut self, found: Option<Value<'d>>) -> Outcome<'d> {
+        self.charge(u64::from(found.is_some()))?;
+        Ok(wrap(found))
     }
 
     #[cold]
@@ -114,12 +125,19 @@ impl<'d> Machine<'_, 'd> {
         let value = self.run(operand)?;
         let index = match &value {
             Value::Optional(None) => return Ok(value),
-            _ => self.run(index)?,
+            _ => {
+                let cost = u64::from(!index.is_attribute());
+                let index = self.run(index)?;
+                self.charge(cost)?;
+                index
+            }
         };
-        self.charge(1)?;
+        if !operand.is_attribute() {
+            self.charge(1)?;
+        }
         match &value {
-            Value::Optional(Some(inner)) => Ok(wrap(entry_of(inner, &index)?)),
-            _ if is_optional => Ok(wrap(entry_of(&value, &index)?)),
+            Value::Optional(Some(inner)) => self.present(entry_of(inner, &index)?),
+            _ if is_optional => self.present(entry_of(&value, &index)?),
             _ => entry_of(&value, &index)?.ok_or_else(|| missing(&value, &index)),
         }
     }

@@ -62,7 +62,7 @@ impl<'d> Machine<'_, 'd> {
         } else {
             return Err(EvalError::failed(format!("got '{}', expected iterable type", go_type(&range))));
         };
-        self.charge(1)?;
+        self.charge(if matches!(fold.step, Step::ExistsOne(_)) { 2 } else { 1 })?;
         match done {
             Some(value) => Ok(value),
             None => finish(fold, state),
@@ -84,10 +84,23 @@ impl<'d> Machine<'_, 'd> {
                 self.set_local(fold.first, Local::Set(item));
             }
             if let Flow::Done(value) = self.step(fold, state)? {
-                return Ok(Some(value));
+                return self.decided(fold, value, index + 1 < list.len());
             }
         }
         Ok(None)
+    }
+
+    /// Ends a quantifier; where an item is left, its condition is asked once more.
+    fn decided(
+        &mut self,
+        fold: &'d Fold,
+        value: Value<'d>,
+        is_item_left: bool,
+    ) -> Result<Option<Value<'d>>, EvalError> {
+        if is_item_left {
+            self.charge(if matches!(fold.step, Step::Exists(_)) { 3 } else { 2 })?;
+        }
+        Ok(Some(value))
     }
 
     fn fold_map(
@@ -96,13 +109,13 @@ impl<'d> Machine<'_, 'd> {
         map: &Map<'d>,
         state: &mut State<'d>,
     ) -> Result<Option<Value<'d>>, EvalError> {
-        for (key, value) in map.iter() {
+        for (index, (key, value)) in map.iter().enumerate() {
             self.set_local(fold.first, Local::Set(key));
             if let Some(second) = fold.second {
                 self.set_local(second, Local::Set(value));
             }
             if let Flow::Done(value) = self.step(fold, state)? {
-                return Ok(Some(value));
+                return self.decided(fold, value, index + 1 < map.len());
             }
         }
         Ok(None)
@@ -136,7 +149,7 @@ impl<'d> Machine<'_, 'd> {
             Step::Map { filter, transform } => {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
                     let outcome = self.run(transform);
-                    self.charge(12)?;
+                    self.charge(if transform.as_const().is_some() { 2 } else { 12 })?;
                     match outcome {
                         Ok(value) => state.items.push(value),
                         Err(error) => self.fail(error, filter.is_some(), state)?,

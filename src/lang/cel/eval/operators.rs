@@ -196,7 +196,13 @@ fn strings<'v>(left: &'v Value<'_>, right: &'v Value<'_>) -> Result<(&'v str, &'
 
 impl<'d> Machine<'_, 'd> {
     #[inline(never)]
-    pub(super) fn binary(&mut self, operator: Operator, [left, right]: &'d [Ir; 2]) -> Outcome<'d> {
+    pub(super) fn binary(
+        &mut self,
+        operator: Operator,
+        is_unique: bool,
+        [left, right]: &'d [Ir; 2],
+    ) -> Outcome<'d> {
+        let is_set = operator == Operator::In && right.as_const_node().is_some();
         let left = self.run(left);
         if let Err(error) = &left
             && !error.is_absorbable()
@@ -231,7 +237,20 @@ impl<'d> Machine<'_, 'd> {
             Operator::EndsWith => strings(&left, &right).map(|(a, b)| Value::Bool(a.ends_with(b)))?,
             Operator::Matches => self.matches_dynamic(&left, &right)?,
         };
-        self.charge(cost_of(operator, &left, &right))?;
+        self.charge(match operator {
+            Operator::In if is_set => 0,
+            Operator::In
+            | Operator::Add
+            | Operator::Less
+            | Operator::LessEquals
+            | Operator::Greater
+            | Operator::GreaterEquals
+                if !is_unique =>
+            {
+                1
+            }
+            _ => cost_of(operator, &left, &right),
+        })?;
         Ok(result)
     }
 
@@ -253,7 +272,6 @@ impl<'d> Machine<'_, 'd> {
     #[inline(never)]
     pub(super) fn in_strings(&mut self, operand: &'d Ir, strings: &'d [Box<str>]) -> Outcome<'d> {
         let value = self.run(operand)?;
-        self.charge(strings.len() as u64)?;
         Ok(Value::Bool(match value.as_str() {
             Some(text) if strings.len() <= 8 => strings.iter().any(|known| &**known == text),
             Some(text) => strings.binary_search_by(|known| (**known).cmp(text)).is_ok(),
