@@ -19,3 +19,5 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
+
+mod cel;
