@@ -189,3 +189,6 @@ pub const ATTESTOR_KEYS_MAX: usize = 64;
 
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;
+
+/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;

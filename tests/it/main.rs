@@ -20,4 +20,5 @@ mod shared;
 #[cfg(test)]
 mod store;
 
+#[cfg(test)]
 mod cel;
