@@ -192,3 +192,9 @@ pub const ATTESTORS_DEPTH_MAX: usize = 8;
 
 /// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+/// How often the service tells about itself and tidies its metrics, in seconds: histograms must not grow without scrapes.
+pub const UPKEEP_EVERY_SECS: u64 = 5;
+
+/// How many problems of one scan are logged one by one; all are counted.
+pub const PROBLEMS_LOGGED_MAX: usize = 100;
