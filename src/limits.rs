@@ -78,41 +78,53 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
+/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
+
+// Configuration, schedules and telemetry.
+
+/// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.
+pub const SCHEDULE_EVERY_SECS_MIN: u64 = 10;
+/// The most schedules of one configuration; each has a place in the queue, a label in metrics and a line in the state.
+pub const SCHEDULES_MAX: usize = 64;
+/// Bytes of a configuration file at most: a ConfigMap, which is where it usually comes from, holds no more.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// The most mistakes of one configuration that are told one by one; beyond, the rest is counted.
+pub const CONFIG_MISTAKES_MAX: usize = 100;
+/// Entries of one list in the configuration: excluded namespaces and labels are tried for each resource.
+pub const CONFIG_LIST_MAX: usize = 1000;
+/// Series of one metric at most: 200 policies in 100 namespaces with two statuses; Prometheus itself grows slow on more.
+pub const METRIC_SERIES_MAX: usize = 40_000;
+/// Seconds for which open connections are let finish when a server stops; SIGTERM leaves ten in all.
+pub const HTTP_DRAIN_SECS_MAX: u64 = 2;
 /// The longest JMESPath expression, in bytes: far beyond any policy's, and its tree stays small.
 pub const JMESPATH_TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// The levels of a JMESPath expression: evaluation recurses once a level, real expressions stay below 30.
+/// The levels of a `JMESPath` expression: evaluation recurses once a level, real expressions stay below 30.
 pub const JMESPATH_HEIGHT_MAX: usize = 160;
 
-/// The steps that all JMESPath evaluations of one rule on one resource may take: about 50 ms, while real rules take hundreds.
+/// The steps that all `JMESPath` evaluations of one rule on one resource may take; real rules take hundreds.
 pub const JMESPATH_STEPS_MAX: u64 = 1_000_000;
 
-/// How much text a JMESPath function may make for one step, in bytes: with the step limit, 64 MiB in all.
-pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 64;
+/// How much text a `JMESPath` function may make for one step, in bytes: with the step limit, 16 MB in all.
+pub const JMESPATH_TEXT_BYTES_PER_STEP: usize = 16;
 
-/// The longest value that a JMESPath error message quotes, in bytes: an error must not carry a whole object around.
+/// The longest value that a `JMESPath` error message quotes, in bytes: an error must not carry a whole object around.
 pub const JMESPATH_MESSAGE_BYTES_MAX: usize = 16 << 10;
 
-/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps exact
-/// arithmetic on hostile input cheap.
+/// Longest text read as a Kubernetes quantity, in bytes. Real quantities have under 30; the bound keeps
+/// exact arithmetic on hostile input cheap.
 pub const QUANTITY_TEXT_BYTES_MAX: usize = 1024;
 
-/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the bound
-/// keeps aligning two quantities from allocating without end.
+/// Largest magnitude of a decimal exponent in a quantity. The API server's own types end at 10^18; the
+/// bound keeps aligning two quantities from allocating without end.
 pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
 
-/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's words.
+/// Longest regular expression that is compiled, in bytes; beyond it the expression is "too large" in Go's
+/// words.
 pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
-/// expressions stay under 10.
-pub const REGEXP_NESTING_MAX: u32 = 200;
-
-/// Memory that one compiled regular expression may take, in bytes.
-pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// How often JMESPath's `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
+/// real expressions stay under 10.
 
 /// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
 pub const POLICY_WARNINGS_MAX: usize = 100;
@@ -169,3 +181,25 @@ pub const LIST_PAGES_MAX: usize = 100_000;
 
 /// The most bytes of all policies of one kind, as the server sends them: [`POLICIES_MAX`] policies of a usual size; they are held in memory.
 pub const POLICY_LIST_BYTES_MAX: usize = 256 << 20;
+/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
+/// expressions stay under 10.
+pub const REGEXP_NESTING_MAX: u32 = 200;
+
+/// Memory that one compiled regular expression may take, in bytes.
+pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+/// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits of a word; real patterns
+/// have fewer than ten.
+pub const PATTERN_ANCHORS_MAX: usize = 64;
+
+/// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
+/// rounds, and a label whose value is a variable that names itself would never end.
+pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
+
+/// The most public keys that one attestor of a policy stands for: real ones have a handful.
+pub const ATTESTOR_KEYS_MAX: usize = 64;
+
+/// How deep attestors of a policy are nested, in levels: real ones have two.
+pub const ATTESTORS_DEPTH_MAX: usize = 8;

@@ -1,7 +1,7 @@
 //! IP addresses and prefixes as Go's `net/netip` parses, classifies and prints them.
 //!
-//! Stricter than most parsers: no leading zeros, and an IPv4-mapped IPv6 address stays IPv6. Used by the IP and CIDR
-//! functions of CEL and, through [`parse_unmapped`], by Kyverno's `is_external_url`.
+//! Stricter than most parsers: no leading zeros, and an IPv4-mapped IPv6 address stays IPv6. Used by the
+//! IP and CIDR functions of CEL and, through [`parse_unmapped`], by Kyverno's `is_external_url`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -272,7 +272,16 @@ fn parse_v6(whole: &str) -> Result<Addr, Problem<'_>> {
     if !text.is_empty() {
         return Err(("trailing garbage after address", text));
     }
-    let missing = 16usize.saturating_sub(n_bytes(&head, &tail));
+    let octets = expand(head, tail)?;
+    Ok(Addr {
+        ip: Ipv6Addr::from(octets).into(),
+        zone: zone.into(),
+    })
+}
+
+/// Puts zeros between what stands before and after the double colon.
+fn expand<'a>(mut head: Vec<u8>, tail: Option<Vec<u8>>) -> Result<[u8; 16], Problem<'a>> {
+    let missing = 16usize.saturating_sub(head.len() + tail.as_ref().map_or(0, Vec::len));
     match (missing, tail) {
         (0, None) => {}
         (_, None) => return Err(("address string too short", "")),
@@ -282,11 +291,7 @@ fn parse_v6(whole: &str) -> Result<Addr, Problem<'_>> {
             head.extend(tail);
         }
     }
-    let octets: [u8; 16] = head.try_into().unwrap_or_default();
-    Ok(Addr {
-        ip: Ipv6Addr::from(octets).into(),
-        zone: zone.into(),
-    })
+    Ok(head.try_into().unwrap_or_default())
 }
 
 /// Reads one to four hexadecimal digits.

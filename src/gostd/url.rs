@@ -1,9 +1,10 @@
 //! URLs as Go's `net/url` parses them, as far as policies look: scheme, host, port, path and query.
 //!
-//! Used by Kyverno's `is_external_url` and the URL functions of CEL. Fragments are checked but not kept. Names are not
-//! resolved here.
+//! Used by Kyverno's `is_external_url` and the URL functions of CEL. Fragments are checked but not kept.
+//! Names are not resolved here.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::ip::Addr;
 use super::strconv::quote;
@@ -109,15 +110,15 @@ impl Url {
         pairs
             .filter_map(|pair| {
                 let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-                let decode = |text| unescape(text, Part::Query).ok().map(lossy);
+                let decode = |text| unescape(text, Part::Query).ok().map(|bytes| lossy(&bytes));
                 Some((decode(key)?, decode(value)?))
             })
             .collect()
     }
 }
 
-fn lossy(bytes: Cow<'_, [u8]>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn parse(text: &str, is_request: bool) -> Result<Url, String> {
@@ -224,9 +225,9 @@ fn parse_host(scheme: &str, host: &str) -> Result<String, String> {
             .and_then(|start| name.split_at_checked(start))
         {
             Some((address, zone)) => {
-                lossy(unescape(address, Part::Host)?) + &lossy(unescape(zone, Part::Zone)?)
+                lossy(&unescape(address, Part::Host)?) + &lossy(&unescape(zone, Part::Zone)?)
             }
-            None => lossy(unescape(name, Part::Host)?),
+            None => lossy(&unescape(name, Part::Host)?),
         };
         let address = Addr::parse(&name).map_err(|error| format!("invalid host: {error}"))?;
         if address.is_v4() {
@@ -249,7 +250,7 @@ fn parse_host(scheme: &str, host: &str) -> Result<String, String> {
             .and_then(|colon| host.get(colon..))
             .unwrap_or_default(),
     )?;
-    Ok(lossy(unescape(host, Part::Host)?))
+    Ok(lossy(&unescape(host, Part::Host)?))
 }
 
 /// Checks the escapes of a path; escapes it anew if it holds what must not stand in a path.
@@ -266,7 +267,8 @@ fn escape_path(path: &str) -> Result<String, String> {
             if is_plain(*byte) {
                 escaped.push(char::from(*byte));
             } else {
-                escaped.push_str(&format!("%{byte:02X}"));
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
             }
             escaped
         }))

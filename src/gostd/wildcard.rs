@@ -1,9 +1,10 @@
-//! Wildcards as Kyverno matches names, labels and patterns (`ext/wildcard`, which calls `IGLOU-EU/go-wildcard` v1).
+//! Wildcards as Kyverno matches names, labels and patterns (`ext/wildcard`, which calls
+//! `IGLOU-EU/go-wildcard` v1).
 //!
 //! `*` stands for any run of characters, `?` for exactly one character (a Unicode scalar value), everything
-//! else for itself; there is no escape. An empty pattern matches only an empty name. [`matches()`] takes the
-//! pattern as text; [`Wildcard`] is the compiled form for patterns that are used again. Lists of patterns
-//! and label maps are the callers' business.
+//! else for itself; there is no escape. An empty pattern matches only an empty name. [`matches()`] takes
+//! the pattern as text; [`Wildcard`] is the compiled form for patterns that are used again. Lists of
+//! patterns and label maps are the callers' business.
 
 use std::str::Chars;
 
@@ -73,7 +74,10 @@ enum Shape {
 impl Wildcard {
     /// Compiles `pattern`; every text is a valid pattern.
     pub fn new(pattern: &str) -> Self {
-        Self { pattern: pattern.into(), shape: Shape::of(pattern) }
+        Self {
+            pattern: pattern.into(),
+            shape: Shape::of(pattern),
+        }
     }
 
     /// Whether `name` satisfies the pattern.
@@ -84,9 +88,9 @@ impl Wildcard {
             Shape::Prefix(prefix) => name.starts_with(&**prefix),
             Shape::Suffix(suffix) => name.ends_with(&**suffix),
             Shape::Contains(middle) => name.contains(&**middle),
-            Shape::Between(prefix, suffix) => {
-                name.strip_prefix(&**prefix).is_some_and(|rest| rest.ends_with(&**suffix))
-            }
+            Shape::Between(prefix, suffix) => name
+                .strip_prefix(&**prefix)
+                .is_some_and(|rest| rest.ends_with(&**suffix)),
             Shape::General => matches(&self.pattern, name),
         }
     }

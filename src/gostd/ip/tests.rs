@@ -3,8 +3,10 @@
 use super::*;
 
 /// Text; canonical form and whether it is IPv4-mapped, or the error.
+type ParsedAddr<'a> = (&'a str, Result<(&'a str, bool), &'a str>);
+
 #[rustfmt::skip]
-const ADDRS: &[(&str, Result<(&str, bool), &str>)] = &[
+const ADDRS: &[ParsedAddr<'_>] = &[
     ("", Err("ParseAddr(\"\"): unable to parse IP")),
     ("x", Err("ParseAddr(\"x\"): unable to parse IP")),
     ("1.2.3.4", Ok(("1.2.3.4", false))),
@@ -66,8 +68,10 @@ const ADDRS: &[(&str, Result<(&str, bool), &str>)] = &[
 ];
 
 /// Text; canonical form and masked form, or the error.
+type ParsedPrefix<'a> = (&'a str, Result<(&'a str, &'a str), &'a str>);
+
 #[rustfmt::skip]
-const PREFIXES: &[(&str, Result<(&str, &str), &str>)] = &[
+const PREFIXES: &[ParsedPrefix<'_>] = &[
     ("", Err("netip.ParsePrefix(\"\"): no '/'")),
     ("1.2.3.4", Err("netip.ParsePrefix(\"1.2.3.4\"): no '/'")),
     ("1.2.3.4/24", Ok(("1.2.3.4/24", "1.2.3.0/24"))),

@@ -138,7 +138,7 @@ fn ranges_hold_the_versions_that_blang_says() {
                     .split(' ')
                     .filter(|version| range.contains(&Version::parse(version).unwrap()));
                 inside
-                    .map(|version| format!(" {version}"))
+                    .flat_map(|version| [" ", version])
                     .collect::<String>()
             });
         if found != expected.map(str::to_owned).map_err(str::to_owned) {

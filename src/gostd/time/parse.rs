@@ -1,6 +1,7 @@
 //! Reading a time by a layout.
 //!
-//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the rest.
+//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the
+//! rest.
 
 use super::layout::{Element, MONTHS, Offset, OffsetParts, WEEKDAYS, next_chunk};
 use super::{Time, TimeError, Zone, days_in, days_until, is_leap};
@@ -207,66 +208,71 @@ impl Fields {
         text: &'a [u8],
         layout: &str,
     ) -> Result<&'a [u8], Problem> {
-        let rest;
         match element {
             Element::MonthName | Element::MonthAbbreviation => {
                 let length = (element == Element::MonthAbbreviation).then_some(3);
-                let (month, after) = name(&MONTHS, length, text)?;
+                let (month, rest) = name(&MONTHS, length, text)?;
                 self.month = Some(month);
-                rest = after;
+                Ok(rest)
             }
-            Element::WeekdayName => rest = name(&WEEKDAYS, None, text)?.1,
-            Element::WeekdayAbbreviation => rest = name(&WEEKDAYS, Some(3), text)?.1,
+            Element::WeekdayName => Ok(name(&WEEKDAYS, None, text)?.1),
+            Element::WeekdayAbbreviation => Ok(name(&WEEKDAYS, Some(3), text)?.1),
             Element::Month | Element::MonthPadded => {
-                let month;
-                (month, rest) = number(text, element == Element::MonthPadded)?;
+                let (month, rest) = number(text, element == Element::MonthPadded)?;
                 self.month = Some(in_range(month, 1..13, "month")?);
+                Ok(rest)
             }
             Element::Day | Element::DaySpaced | Element::DayPadded => {
-                let spaced = if element == Element::DaySpaced {
-                    text.strip_prefix(b" ")
-                } else {
-                    None
-                };
-                let day;
-                (day, rest) = number(spaced.unwrap_or(text), element == Element::DayPadded)?;
+                let spaced = text
+                    .strip_prefix(b" ")
+                    .filter(|_| element == Element::DaySpaced);
+                let (day, rest) = number(spaced.unwrap_or(text), element == Element::DayPadded)?;
                 self.day = Some(day);
+                Ok(rest)
             }
-            Element::YearDaySpaced | Element::YearDayPadded => {
-                rest = self.read_year_day(element, text)?
-            }
-            Element::Hour => {
-                let hour;
-                (hour, rest) = number(text, false)?;
-                self.hour = in_range(hour, 0..24, "hour")?;
-            }
-            Element::Hour12 | Element::Hour12Padded => {
-                let hour;
-                (hour, rest) = number(text, element == Element::Hour12Padded)?;
-                self.hour = in_range(hour, 0..13, "hour")?;
-            }
-            Element::Minute | Element::MinutePadded => {
-                let minute;
-                (minute, rest) = number(text, element == Element::MinutePadded)?;
-                self.minute = in_range(minute, 0..60, "minute")?;
-            }
-            Element::Second | Element::SecondPadded => {
-                rest = self.read_second(element, text, layout)?
-            }
+            Element::YearDaySpaced | Element::YearDayPadded => self.read_year_day(element, text),
             Element::Year => {
                 digit(text, 0).ok_or(Mismatch)?;
-                let (year, after) = split(text, 4)?;
+                let (year, rest) = split(text, 4)?;
                 self.year = integer(year)?;
-                rest = after;
+                Ok(rest)
             }
             Element::YearTwoDigits => {
-                let (year, after) = split(text, 2)?;
+                let (year, rest) = split(text, 2)?;
                 let year = integer(year)?;
                 self.year = if year >= 69 { year + 1900 } else { year + 2000 };
-                rest = after;
+                Ok(rest)
+            }
+            Element::ZoneName => self.read_zone_name(text),
+            Element::Offset(form) => self.read_offset(form, text),
+            _ => self.read_clock(element, text, layout),
+        }
+    }
+
+    /// The elements of the clock.
+    fn read_clock<'a>(
+        &mut self,
+        element: Element,
+        text: &'a [u8],
+        layout: &str,
+    ) -> Result<&'a [u8], Problem> {
+        let (value, rest);
+        match element {
+            Element::Hour => {
+                (value, rest) = number(text, false)?;
+                self.hour = in_range(value, 0..24, "hour")?;
+            }
+            Element::Hour12 | Element::Hour12Padded => {
+                (value, rest) = number(text, element == Element::Hour12Padded)?;
+                self.hour = in_range(value, 0..13, "hour")?;
+            }
+            Element::Minute | Element::MinutePadded => {
+                (value, rest) = number(text, element == Element::MinutePadded)?;
+                self.minute = in_range(value, 0..60, "minute")?;
             }
             Element::UpperPm | Element::LowerPm => {
-                let (half, after) = split(text, 2)?;
+                let half;
+                (half, rest) = split(text, 2)?;
                 let [am, pm] = if element == Element::UpperPm {
                     [b"AM", b"PM"]
                 } else {
@@ -277,19 +283,16 @@ impl Fields {
                 if half != am && half != pm {
                     return Err(Mismatch);
                 }
-                rest = after;
             }
-            Element::ZoneName => rest = self.read_zone_name(text)?,
-            Element::Offset(form) => rest = self.read_offset(form, text)?,
             Element::Fraction(form) if !form.is_trimmed => {
                 (self.nanos, rest) = nanoseconds(text, form.n_digits + 1)?;
             }
-            Element::Fraction(_) => {
-                if !is_separator(text) || digit(text, 1).is_none() {
-                    return Ok(text);
-                }
+            Element::Fraction(_) if is_separator(text) && digit(text, 1).is_some() => {
                 (self.nanos, rest) = nanoseconds(text, fraction_length(text))?;
             }
+            // A trimmed fraction may be missing.
+            Element::Fraction(_) => rest = text,
+            _ => return self.read_second(element, text, layout),
         }
         Ok(rest)
     }
