@@ -84,6 +84,12 @@ pub const INDEXED_KINDS_MAX: usize = 4096;
 
 /// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.
 pub const SCHEDULE_EVERY_SECS_MIN: u64 = 10;
+/// Seconds after which a run counts as missed by the trigger: it wakes within two.
+pub const WATCHDOG_GRACE_SECS: u64 = 5;
+/// Seconds after which the clock is looked at in any case: timers stand still while a machine sleeps, and clocks are set.
+pub const WATCHDOG_LOOK_SECS_MAX: u64 = 60;
+/// Seconds that a call to the trigger may take; it answers over channels that lose messages when they are full.
+pub const TRIGGER_CALL_SECS_MAX: u64 = 5;
 /// The most schedules of one configuration; each has a place in the queue, a label in metrics and a line in the state.
 pub const SCHEDULES_MAX: usize = 64;
 /// Bytes of a configuration file at most: a ConfigMap, which is where it usually comes from, holds no more.

@@ -4,9 +4,15 @@
 //! The one room that uses tokio-cron-scheduler, only to be woken and only in UTC: which moment is next is computed here, and a watchdog fires
 //! what the trigger missed.
 
+mod service;
+#[cfg(test)]
+mod tests;
 mod timing;
+mod trigger;
 
+pub use service::{Clock, Due, Scheduler, SystemClock};
 pub use timing::{Concurrency, Schedule, Timing, TimingError};
+pub use trigger::{CronTrigger, Trigger};
 
 /// How often what happened to one schedule since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -109,8 +109,11 @@ impl Timing {
             }
             Self::Cron { cron, zone } => {
                 let local = DateTime::<Utc>::from_timestamp(after.as_second(), 0)?.with_timezone(zone);
-                let next = cron.find_next_occurrence(&local, false).ok()?;
-                Timestamp::from_second(next.timestamp()).ok().filter(|next| *next > after)
+                let next = match cron.find_next_occurrence(&local, false) {
+                    Ok(next) => next.timestamp(),
+                    Err(_) => next_beyond_gap(cron, *zone, &local)?,
+                };
+                Timestamp::from_second(next).ok().filter(|next| *next > after)
             }
         }
     }
@@ -121,6 +124,20 @@ impl Timing {
         let second = self.next_after(first)?;
         u64::try_from(second.as_second() - first.as_second()).ok().map(Duration::from_secs)
     }
+}
+
+/// The next run where the expression's next time lies in a gap of the clocks that is longer than the search of `croner` goes (two hours), such as
+/// a whole day: the first moment after the gap, in Unix seconds.
+fn next_beyond_gap(cron: &Cron, zone: Tz, local: &DateTime<Tz>) -> Option<i64> {
+    let mut civil = cron.find_next_occurrence(&local.naive_local(), false).ok()?;
+    let end = civil.checked_add_signed(TimeDelta::try_hours(26)?)?;
+    while civil <= end {
+        if let Some(found) = civil.and_local_timezone(zone).earliest() {
+            return Some(found.timestamp());
+        }
+        civil = civil.checked_add_signed(TimeDelta::try_minutes(1)?)?;
+    }
+    None
 }
 
 /// What a schedule does when it is due while its last run is not over.
