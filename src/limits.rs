@@ -169,6 +169,39 @@ pub const YAML_NODES_MAX: usize = 4 << 20;
 /// must fit the 2 MB of a thread.
 pub const YAML_DEPTH_MAX: usize = 64;
 
+// The cluster (`cluster/`).
+
+/// The most objects of one page of a list: what the API server's own clients take, so that its page cache helps.
+pub const LIST_PAGE_OBJECTS_MAX: u32 = 500;
+
+/// The size that a page of a list is aimed at, in bytes: a few of them at once must fit into the 80 MB of the service. Pages of 500 Pods stay
+/// below; of kinds with large objects, fewer are taken at once.
+pub const LIST_PAGE_BYTES_AIM: usize = 6 << 20;
+
+/// The most bytes of a reply that are read: one object of [`DOCUMENT_BYTES_MAX`] with what surrounds it. A longer page is asked for again
+/// in smaller pieces.
+pub const REPLY_BYTES_MAX: usize = DOCUMENT_BYTES_MAX + (1 << 20);
+
+/// The most bytes of a refusal that are read: it is one sentence.
+pub const REFUSAL_BYTES_MAX: usize = 64 << 10;
+
+/// The longest wait that a server's Retry-After may ask for; a scan that hears more goes on without.
+pub const RETRY_AFTER_MAX: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The longest wait between two tries that Patrol chooses itself.
+pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// How often one report is written anew after a conflict: each time somebody else has changed it in between.
+pub const WRITE_CONFLICTS_MAX: usize = 5;
+
+/// The most bytes of all objects of a list that a policy reads as one fact; they are held in memory while the scan lasts.
+pub const FACT_LIST_BYTES_MAX: usize = 64 << 20;
+
+/// The most pages of one list: at 500 objects a page, more than any server holds. A server that never ends a list is stopped here.
+pub const LIST_PAGES_MAX: usize = 100_000;
+
+/// The most bytes of all policies of one kind, as the server sends them: [`POLICIES_MAX`] policies of a usual size; they are held in memory.
+pub const POLICY_LIST_BYTES_MAX: usize = 256 << 20;
 /// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
 /// expressions stay under 10.
 pub const REGEXP_NESTING_MAX: u32 = 200;

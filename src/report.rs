@@ -4,12 +4,14 @@
 //! Comparing it with what was last written happens in `scan/`; writing it in `cluster/` and `folder/`.
 
 mod api;
+mod crds;
 mod sink;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use crds::{policy_crds, report_crds};
 pub use api::{ReportApi, kind_of, parse, to_json};
 pub use sink::{ActualReport, Ownership, ReportWrite, Sink, SinkError};
 

@@ -3,3 +3,6 @@
 //! tests and says so; in CI that is a failure. What they share is in `control_plane.rs`.
 
 pub(crate) mod control_plane;
+mod proxy;
+mod scans;
+mod world;
