@@ -9,8 +9,8 @@ mod json;
 mod load;
 mod parse;
 mod selector;
-mod snapshot;
 mod sink;
+mod snapshot;
 mod source;
 mod split;
 #[cfg(test)]
@@ -26,8 +26,8 @@ use crate::model::{Fingerprint, Gvk};
 
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
-pub use snapshot::Snapshot;
 pub use sink::FolderSink;
+pub use snapshot::Snapshot;
 pub use source::{FolderSource, Known};
 pub use split::split;
 pub use walk::{STDIN, read, read_file};

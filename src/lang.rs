@@ -93,7 +93,8 @@ pub struct Request {
     /// The subresource, empty for none.
     pub subresource: String,
     /// Values that a test gives for variables, by their dotted name (`request.mode`, `serviceAccountName`, a context entry's name); they
-    /// win over what the request or the policy says. Empty in a scan.
+    /// win over what the request or the policy says; a name that ends with `[]` holds one value for each element of a `foreach`.
+    /// Empty in a scan.
     pub given: BTreeMap<String, Arc<Document>>,
 }
 

@@ -66,7 +66,10 @@ fn find(state: &State, kind: &str, name: &str, namespace: Option<&str>) -> anyho
     let mut found = Vec::new();
     let _ = state.each_record(None, &mut |record| {
         let key = &record.id.key;
-        if key.kind.eq_ignore_ascii_case(kind) && key.name == name && namespace.is_none_or(|ns| ns == key.namespace) {
+        if key.kind.eq_ignore_ascii_case(kind)
+            && key.name == name
+            && namespace.is_none_or(|ns| ns == key.namespace)
+        {
             found.push(record);
         }
         ControlFlow::Continue(())
@@ -112,7 +115,10 @@ fn explain(state: &State, label: &str, record: &IndexRecord) -> anyhow::Result<(
         }
     }
     table.write(&mut out, Style::Plain)?;
-    writeln!(out, "\nThe next scan evaluates a pair again when its policy changes, or something that it READ does.")?;
+    writeln!(
+        out,
+        "\nThe next scan evaluates a pair again when its policy changes, or something that it READ does."
+    )?;
     Ok(())
 }
 

@@ -24,7 +24,8 @@ pub(super) fn open_store(path: &Path) -> anyhow::Result<Arc<dyn Store>> {
     }
     let store = SledStore::open(path)?;
     if let Some(rebuilt) = store.rebuilt() {
-        let aside = rebuilt.moved_to.map(|path| format!(", moved to `{}`", path.display())).unwrap_or_default();
+        let aside =
+            rebuilt.moved_to.map(|path| format!(", moved to `{}`", path.display())).unwrap_or_default();
         say(format_args!("`{}`: {}{aside}; it is built anew", path.display(), rebuilt.why));
     }
     Ok(Arc::new(store))
@@ -105,7 +106,17 @@ pub(super) fn tell_catalog(catalog: &Catalog) {
             CatalogProblem::ExceptionWithoutPolicy { exception, origin } => {
                 say(format_args!("{origin}: exception {exception} names no policy that is here"));
             }
-            CatalogProblem::TooMany { n_left_out } => say(format_args!("{n_left_out} policies too many were left out")),
+            CatalogProblem::OddException { exception, origin, warnings } => {
+                for warning in warnings {
+                    say(format_args!(
+                        "{origin}: exception {exception}: `{}`: {}",
+                        warning.path, warning.message
+                    ));
+                }
+            }
+            CatalogProblem::TooMany { n_left_out } => {
+                say(format_args!("{n_left_out} policies too many were left out"))
+            }
         }
     }
     for policy in &catalog.policies {

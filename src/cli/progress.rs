@@ -27,7 +27,9 @@ impl Bar {
         } else {
             "{spinner} {pos} objects, {msg}, {per_sec}"
         };
-        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         let (drawn, progress) = (bar.clone(), Arc::clone(progress));
         let ticker = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(Duration::from_millis(100));

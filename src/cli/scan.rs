@@ -121,7 +121,11 @@ fn fail_on(words: &[String]) -> anyhow::Result<BTreeSet<Status>> {
     Ok(statuses)
 }
 
-async fn run_folder(args: &ScanArgs, fail_on: &BTreeSet<Status>, filters: ResourceFilters) -> anyhow::Result<Exit> {
+async fn run_folder(
+    args: &ScanArgs,
+    fail_on: &BTreeSet<Status>,
+    filters: ResourceFilters,
+) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = input::now();
     let store = if args.no_state { None } else { Some(input::open_store(&args.state.state)?) };
@@ -319,7 +323,8 @@ fn counts_table(outcome: &ScanOutcome, policies: &[Arc<CompiledPolicy>]) -> Tabl
 fn write_plan(out: &mut dyn Write, outcome: &ScanOutcome, style: Style) -> anyhow::Result<()> {
     let mut table = Table::new(["ACTION", "RESOURCE", "POLICY", "WHY"]);
     for line in &outcome.totals.plan {
-        let policy = line.policy.as_ref().map_or_else(|| "(report)".to_owned(), |policy| policy.report_name());
+        let policy =
+            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), |policy| policy.report_name());
         table.row([line.action.to_owned(), line.resource.key.to_string(), policy, line.reason.clone()]);
     }
     table.write(out, style)?;

@@ -36,7 +36,8 @@ fn stats(args: &StateArgs) -> anyhow::Result<Exit> {
     table.row(["live bytes".to_owned(), stats.live_bytes.to_string()]);
     table.row(["bytes on disk".to_owned(), stats.size_on_disk_bytes.to_string()]);
     for source in known_sources(&*store)? {
-        let used = jiff::Timestamp::from_second(source.used_at_s).map(|at| at.to_string()).unwrap_or_default();
+        let used =
+            jiff::Timestamp::from_second(source.used_at_s).map(|at| at.to_string()).unwrap_or_default();
         table.row([source.label, format!("last used {used}")]);
     }
     table.write(&mut io::stdout().lock(), Style::Plain)?;
@@ -64,7 +65,11 @@ fn compact(args: &StateArgs) -> anyhow::Result<Exit> {
     let store = input::open_existing(&args.state)?;
     let report = store.compact(Compaction::Always)?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{} bytes before, {} after, {} records", report.bytes_before, report.bytes_after, report.n_rows)?;
+    writeln!(
+        out,
+        "{} bytes before, {} after, {} records",
+        report.bytes_before, report.bytes_after, report.n_rows
+    )?;
     store.close()?;
     match report.failure {
         Some(failure) => {

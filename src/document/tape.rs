@@ -158,6 +158,17 @@ impl Document {
         self
     }
 
+    /// Turns all integers into floats: the reference's command line does so with the resources of a test.
+    #[must_use]
+    pub fn with_integers_as_floats(mut self) -> Self {
+        for slot in &mut self.slots {
+            if let Slot::Int(integer) = *slot {
+                *slot = Slot::Float(integer as f64);
+            }
+        }
+        self
+    }
+
     /// The memory that the document holds, in bytes.
     pub fn heap_size(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.text.capacity()

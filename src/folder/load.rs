@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Folder, Manifest, Origin, Problem};
 use crate::document::Document;
-use crate::inventory::{Scopes, identify};
+use crate::inventory::{Scopes, identify, placed};
 use crate::model::{ResourceId, ResourceKey};
 
 /// A manifest with its object.
@@ -40,13 +40,19 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
     let mut loaded = Vec::with_capacity(parsed.len());
     for (manifest, document) in parsed {
         let origin = manifest.origin.clone();
-        match identify(&document, scopes) {
-            Err(error) => problems.push(Problem { origin, message: error.to_string() }),
-            Ok(id) => match claims.claim(&id.key, &origin) {
-                Err(problem) => problems.push(problem),
-                Ok(()) => loaded.push(Loaded { id, document: Arc::new(document), origin }),
-            },
+        let id = match identify(&document, scopes) {
+            Ok(id) => id,
+            Err(error) => {
+                problems.push(Problem { origin, message: error.to_string() });
+                continue;
+            }
+        };
+        if let Err(problem) = claims.claim(&id.key, &origin) {
+            problems.push(problem);
+            continue;
         }
+        let document = Arc::new(placed(document, &id));
+        loaded.push(Loaded { id, document, origin });
     }
     loaded
 }

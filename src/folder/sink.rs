@@ -1,4 +1,5 @@
-//! A folder as a [`Sink`]: a YAML file a report, below a folder a namespace. The digest of a file's bytes stands for the resourceVersion.
+//! A folder as a [`Sink`]: a YAML file a report, below a folder a namespace. The digest of a file's bytes
+//! stands for the resourceVersion.
 
 use std::fs;
 use std::io;
@@ -11,7 +12,9 @@ use super::parse_yaml;
 use crate::document::Document;
 use crate::fingerprint;
 use crate::model::ResourceId;
-use crate::report::{ActualReport, MANAGED_BY, MANAGED_BY_LABEL, Ownership, ReportApi, ReportWrite, Sink, SinkError};
+use crate::report::{
+    ActualReport, MANAGED_BY, MANAGED_BY_LABEL, Ownership, ReportApi, ReportWrite, Sink, SinkError,
+};
 
 /// The folder below which reports without a namespace stand.
 const CLUSTER_FOLDER: &str = "_cluster";
@@ -26,8 +29,9 @@ pub struct FolderSink {
 impl FolderSink {
     /// Opens the folder, making it if needed.
     pub fn open(root: &Path, api: ReportApi) -> io::Result<Self> {
-        fs::create_dir_all(root)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot make `{}`: {error}", root.display())))?;
+        fs::create_dir_all(root).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot make `{}`: {error}", root.display()))
+        })?;
         Ok(Self { root: root.to_owned(), api })
     }
 
@@ -45,7 +49,9 @@ impl FolderSink {
             let namespace = folder.file_name().to_string_lossy().into_owned();
             for file in fs::read_dir(folder.path())? {
                 let path = file?.path();
-                let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
+                let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else {
+                    continue;
+                };
                 if path.extension().is_none_or(|extension| extension != "yaml") {
                     continue;
                 }
@@ -97,10 +103,12 @@ impl FolderSink {
     fn carry_out(&self, write: &ReportWrite) -> io::Result<String> {
         match write {
             ReportWrite::Put { scope, json, .. } => self.put(scope, json),
-            ReportWrite::Delete { namespace, name, .. } => match fs::remove_file(self.path(namespace, name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(String::new()),
-            },
+            ReportWrite::Delete { namespace, name, .. } => {
+                match fs::remove_file(self.path(namespace, name)) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(String::new()),
+                }
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A folder as a [`Source`]: its manifests are the cluster, and nothing else is.
 //!
-//! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed once, on all cores. Facts
-//! (namespace labels, ConfigMaps, what API calls return) come from the manifests too.
+//! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed
+//! once, on all cores. Facts (namespace labels, ConfigMaps, what API calls return) come from the manifests
+//! too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +13,8 @@ use futures_util::future::BoxFuture;
 use super::{Claims, Folder, Manifest, ManifestError, Origin, Snapshot};
 use crate::document::Document;
 use crate::inventory::{
-    Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source, SourceError,
-    controlled_by, identify,
+    Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
+    SourceError, controlled_by, identify, placed,
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
@@ -35,7 +36,7 @@ impl Entry {
         if let Some(document) = self.document.get() {
             return Ok(Arc::clone(document));
         }
-        let document = Arc::new(self.manifest.parse()?);
+        let document = Arc::new(placed(self.manifest.parse()?, &self.id));
         Ok(Arc::clone(self.document.get_or_init(|| document)))
     }
 }
@@ -54,12 +55,19 @@ pub struct FolderSource {
 }
 
 impl FolderSource {
-    /// Reads who everybody is. `extra` are the policies given beside the manifests; they win over the manifests' own. `known` saves parsing.
+    /// Reads who everybody is. `extra` are the policies given beside the manifests; they win over the
+    /// manifests' own. `known` saves parsing.
     pub fn open(label: String, folder: &Folder, extra: &Folder, known: Known<'_>) -> Self {
         let mut problems: Vec<Problem> = folder.problems.iter().chain(&extra.problems).map(told).collect();
-        let ids: Vec<Option<ResourceId>> = folder.manifests.iter().map(|manifest| known(&manifest.digest)).collect();
-        let wanted: Vec<&Manifest> =
-            folder.manifests.iter().zip(&ids).filter(|(_, id)| must_parse(id.as_ref())).map(|(m, _)| m).collect();
+        let ids: Vec<Option<ResourceId>> =
+            folder.manifests.iter().map(|manifest| known(&manifest.digest)).collect();
+        let wanted: Vec<&Manifest> = folder
+            .manifests
+            .iter()
+            .zip(&ids)
+            .filter(|(_, id)| must_parse(id.as_ref()))
+            .map(|(m, _)| m)
+            .collect();
         let mut parsed = parse_all(&wanted).into_iter();
         let documents: Vec<Option<Result<Document, ManifestError>>> =
             ids.iter().map(|id| if must_parse(id.as_ref()) { parsed.next() } else { None }).collect();
@@ -93,7 +101,8 @@ impl FolderSource {
         source
     }
 
-    /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of identities is not to be used.
+    /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of
+    /// identities is not to be used.
     pub fn custom_kinds(&self) -> Fingerprint {
         self.custom_kinds
     }
@@ -111,7 +120,7 @@ impl FolderSource {
         claims: &mut Claims,
     ) -> Result<(), super::Problem> {
         let origin = &manifest.origin;
-        let document = document.transpose().map_err(super::Problem::from)?.map(Arc::new);
+        let document = document.transpose().map_err(super::Problem::from)?;
         let id = match (&document, known) {
             (Some(document), _) => identify(document, &self.scopes)
                 .map_err(|error| super::Problem { origin: origin.clone(), message: error.to_string() })?,
@@ -119,6 +128,7 @@ impl FolderSource {
             (None, None) => return Ok(()),
         };
         claims.claim(&id.key, origin)?;
+        let document = document.map(|document| Arc::new(placed(document, &id)));
         let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
         if let Some(document) = &document {
             self.add_policy(document, &id, origin.to_string());
@@ -148,8 +158,9 @@ impl FolderSource {
         for (manifest, document) in manifests.iter().zip(parse_all(&manifests)) {
             let origin = &manifest.origin;
             let added = document.map_err(|error| told(&error.into())).and_then(|document| {
-                let id = identify(&document, &self.scopes).map_err(|error| input(origin, error.to_string()))?;
-                let is_policy = self.add_policy(&Arc::new(document), &id, origin.to_string());
+                let id =
+                    identify(&document, &self.scopes).map_err(|error| input(origin, error.to_string()))?;
+                let is_policy = self.add_policy(&Arc::new(placed(document, &id)), &id, origin.to_string());
                 if is_policy { Ok(()) } else { Err(input(origin, format!("{} is not a policy", id.gvk()))) }
             });
             self.problems.extend(added.err());
@@ -196,7 +207,10 @@ impl FolderSource {
             FactKey::NamespaceLabels(name) => match self.find("Namespace", "", name) {
                 Some(FactValue::Found(namespace)) => {
                     let labels = namespace.root().path(&["metadata", "labels"]);
-                    FactValue::Found(labels.map_or_else(|| crate::document::Value::map(crate::document::Map::new()).to_document(), |labels| crate::document::Value::from(labels).to_document()))
+                    FactValue::Found(labels.map_or_else(
+                        || crate::document::Value::map(crate::document::Map::new()).to_document(),
+                        |labels| crate::document::Value::from(labels).to_document(),
+                    ))
                 }
                 other => other.unwrap_or(FactValue::Missing),
             },
@@ -243,9 +257,8 @@ impl Source for FolderSource {
     }
 
     fn list<'a>(&'a self, kind: &'a ScanKind, _: Option<String>) -> BoxFuture<'a, Result<Page, ListError>> {
-        let of_kind = |entry: &&Arc<Entry>| {
-            entry.id.key.group == kind.gvk.group && entry.id.key.kind == kind.gvk.kind
-        };
+        let of_kind =
+            |entry: &&Arc<Entry>| entry.id.key.group == kind.gvk.group && entry.id.key.kind == kind.gvk.kind;
         let items = self.entries.values().filter(of_kind).map(|entry| Listed {
             id: entry.id.clone(),
             version: entry.manifest.digest.to_string(),
@@ -266,7 +279,9 @@ fn content(entry: &Arc<Entry>) -> Content {
         return Content::Ready(Arc::clone(document));
     }
     let entry = Arc::clone(entry);
-    Content::Lazy(Arc::new(move || entry.manifest.parse().map_err(|error| error.to_string())))
+    Content::Lazy(Arc::new(move || {
+        entry.manifest.parse().map(|document| placed(document, &entry.id)).map_err(|error| error.to_string())
+    }))
 }
 
 /// Whether a document has to be parsed although its digest is known: what policies and identities depend on.
@@ -286,7 +301,10 @@ fn parse_all(manifests: &[&Manifest]) -> Vec<Result<Document, ManifestError>> {
             .chunks(per_thread)
             .map(|part| scope.spawn(move || part.iter().map(|m| m.parse()).collect::<Vec<_>>()))
             .collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     })
 }
 

@@ -234,7 +234,8 @@ fn folders_are_read_in_order_and_named_files_always() {
 #[test]
 fn loading_names_objects_that_are_given_twice_or_cannot_be_named() {
     let folder = split_text(
-        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: ns}\n---\napiVersion: v1\nkind: Pod\n---\n\
+        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: ns}\n---\n\
+         apiVersion: v1\nkind: Pod\n---\n\
          apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Pod\n\
          metadata: {name: p, namespace: default}\n---\napiVersion: apiextensions.k8s.io/v1\n\
          kind: CustomResourceDefinition\nmetadata: {name: oxen.x.io}\n\
@@ -323,4 +324,56 @@ fn a_snapshot_answers_as_an_api_server() {
     let labels = snapshot.answer(&FactKey::NamespaceLabels("ns".into())).unwrap();
     assert!(matches!(labels, FactValue::Found(labels) if labels.root().to_json() == r#"{"a":"b"}"#));
     assert!(snapshot.answer(&FactKey::Image("nginx".into())).is_none());
+}
+
+/// A seeded sequence of numbers (xorshift), so that every run tries the same inputs.
+fn numbers(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |below| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap()
+    }
+}
+
+#[test]
+fn damaged_text_never_panics_and_stays_within_its_lines() {
+    let seeds: [&[u8]; 4] = [
+        b"apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  a: |\n    x\n- {b: [1, 'y']}\n---\n\
+          kind: X\n...\n",
+        b"{\"kind\":\"List\",\"items\":[{\"a\":\"\\\"}\"},{\"b\":[1,2.5e3,null]}]}\n\
+          {\"c\":true}\n---\n{\"d\":{}}",
+        b"a: &x [1]\nb: *x\n<<: {c: 1}\n# c\n---\n\t- x\n",
+        b"[{\"a\":1}]\n{a: b}\n--- |\n text\n",
+    ];
+    let pieces: [&[u8]; 12] =
+        [b"\n---\n", b"{", b"}", b"[", b"]", b"\"", b"\\", b"\n- ", b": ", b"\xff", b"items:", b"\t"];
+    let mut number = numbers(0x5eed);
+    for _ in 0..3000 {
+        let mut text = seeds[number(seeds.len())].to_vec();
+        for _ in 0..=number(4) {
+            let at = number(text.len() + 1);
+            match number(3) {
+                0 => text.truncate(at),
+                1 => {
+                    let end = (at + number(6)).min(text.len());
+                    text.drain(at..end);
+                }
+                _ => {
+                    let piece = pieces[number(pieces.len())];
+                    text.splice(at..at, piece.iter().copied());
+                }
+            }
+        }
+        let n_lines = u32::try_from(text.split(|byte| *byte == b'\n').count()).unwrap();
+        let mut folder = Folder::default();
+        split(&Origin::of_file("f"), &Arc::from(text.as_slice()), &mut folder);
+        for manifest in &folder.manifests {
+            assert!((1..=n_lines).contains(&manifest.origin.line), "{:?}", String::from_utf8_lossy(&text));
+            if let Err(error) = manifest.parse() {
+                assert!(error.origin.line >= manifest.origin.line, "{:?}", String::from_utf8_lossy(&text));
+                assert!(!error.message.is_empty());
+            }
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! Container image references as Kyverno reads them (`pkg/utils/image`, over `github.com/distribution/reference`).
+//! Container image references as Kyverno reads them (`pkg/utils/image`, over
+//! `github.com/distribution/reference`).
 //!
-//! [`ImageInfo::parse`] adds the default registry, checks the grammar and fills in the default tag; its fields are what
-//! policies see under `images` and what `image_normalize` prints. Nothing is looked up in a registry.
+//! [`ImageInfo::parse`] adds the default registry, checks the grammar and fills in the default tag; its
+//! fields are what policies see under `images` and what `image_normalize` prints. Nothing is looked up in
+//! a registry.
 
 use std::fmt;
 
@@ -26,10 +28,7 @@ pub struct ImageSettings<'a> {
 
 impl Default for ImageSettings<'_> {
     fn default() -> Self {
-        Self {
-            default_registry: "docker.io",
-            is_registry_mutation_enabled: true,
-        }
+        Self { default_registry: "docker.io", is_registry_mutation_enabled: true }
     }
 }
 
@@ -139,8 +138,8 @@ impl ImageInfo {
             && let Some((first, rest)) = path.split_once('/')
             && first.contains('_')
         {
-            info.registry = first.to_owned();
-            info.path = rest.to_owned();
+            first.clone_into(&mut info.registry);
+            rest.clone_into(&mut info.path);
         }
         Ok(info)
     }
@@ -153,19 +152,14 @@ impl fmt::Display for ImageInfo {
             write!(out, "{}/", self.registry)?;
         }
         out.write_str(&self.path)?;
-        if self.digest.is_empty() {
-            write!(out, ":{}", self.tag)
-        } else {
-            write!(out, "@{}", self.digest)
-        }
+        if self.digest.is_empty() { write!(out, ":{}", self.tag) } else { write!(out, "@{}", self.digest) }
     }
 }
 
 /// Puts the default registry before an image whose first part is not a host.
 fn with_default_registry(image: &str, default_registry: &str) -> String {
-    let is_host = |first: &str| {
-        first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first
-    };
+    let is_host =
+        |first: &str| first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first;
     match image.split_once('/') {
         Some((first, _)) if is_host(first) => image.to_owned(),
         _ => format!("{default_registry}/{image}"),
@@ -191,8 +185,8 @@ impl<'a> Reference<'a> {
         Ok(parts)
     }
 
-    /// Takes a text apart if it follows the grammar. An `@` occurs only before the digest, and a colon after
-    /// the last slash only before the tag, so that no choice has to be undone.
+    /// Takes a text apart if it follows the grammar. An `@` occurs only before the digest, and a colon
+    /// after the last slash only before the tag, so that no choice has to be undone.
     fn split(text: &'a str) -> Option<Self> {
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(digest)),
@@ -213,12 +207,7 @@ impl<'a> Reference<'a> {
             _ if is_path(name) => ("", name),
             _ => return None,
         };
-        Some(Self {
-            domain,
-            path,
-            tag: tag.unwrap_or_default(),
-            digest: digest.unwrap_or_default(),
-        })
+        Some(Self { domain, path, tag: tag.unwrap_or_default(), digest: digest.unwrap_or_default() })
     }
 }
 
@@ -226,9 +215,7 @@ fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.len() <= TAG_BYTES_MAX
         && text.bytes().next().is_some_and(is_word)
-        && text
-            .bytes()
-            .all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
+        && text.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
 }
 
 /// Words of letters and digits that begin with a letter, joined by single marks; then a colon and digits.
@@ -271,9 +258,7 @@ fn is_domain(text: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     host.is_none_or(|host| host.split('.').all(is_label)) && port.is_none_or(is_number)
@@ -283,7 +268,8 @@ fn is_path(text: &str) -> bool {
     text.split('/').all(is_path_part)
 }
 
-/// Runs of lower-case letters and digits, joined by one dot, one or two underscores, or any number of dashes.
+/// Runs of lower-case letters and digits, joined by one dot, one or two underscores, or any number of
+/// dashes.
 fn is_path_part(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut rest = text;

@@ -53,6 +53,36 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     Ok(ResourceId { key, version: gvk.version, uid })
 }
 
+/// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder
+/// that names none is in `default`, and policies see it there (`kyverno apply` does the same).
+#[must_use]
+pub fn placed(object: Document, id: &ResourceId) -> Document {
+    let metadata = object.root().get("metadata");
+    let own =
+        metadata.and_then(|metadata| metadata.get("namespace")).and_then(Node::as_str).unwrap_or_default();
+    if !own.is_empty() || id.key.namespace.is_empty() {
+        return object;
+    }
+    let mut builder = DocumentBuilder::new();
+    builder.open_object();
+    for (key, value) in object.root().entries() {
+        builder.key(key);
+        if key != "metadata" {
+            builder.node(value);
+            continue;
+        }
+        builder.open_object();
+        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
+            builder.key(key);
+            builder.node(value);
+        }
+        builder.key("namespace");
+        builder.string(&id.key.namespace);
+        builder.close();
+    }
+    builder.finish()
+}
+
 /// A UID for an object that has none: blake3 over the key in the layout of an RFC 9562 UUID, version 8
 /// (custom), so that it is stable from run to run and no server makes the same.
 pub fn derived_uid(key: &ResourceKey) -> String {
@@ -93,35 +123,4 @@ pub fn controlled_by(object: &Document) -> Option<Controller> {
         name: text("name")?.to_owned(),
         uid: text("uid").unwrap_or_default().to_owned(),
     })
-}
-
-/// The object with its identity's namespace in `metadata.namespace`, if it leaves that out; `None` if nothing
-/// is to be added.
-///
-/// The reference fills it in when it reads files, so that policies see the namespace that the object would
-/// get.
-pub fn with_namespace(object: &Document, id: &ResourceId) -> Option<Document> {
-    let metadata = object.root().get("metadata")?;
-    let namespace = metadata.get("namespace").and_then(Node::as_str).unwrap_or_default();
-    if !namespace.is_empty() || id.key.namespace.is_empty() {
-        return None;
-    }
-    let mut builder = DocumentBuilder::new();
-    builder.open_object();
-    for (key, value) in object.root().entries() {
-        builder.key(key);
-        if key != "metadata" {
-            builder.node(value);
-            continue;
-        }
-        builder.open_object();
-        for (key, value) in value.entries().filter(|(key, _)| *key != "namespace") {
-            builder.key(key);
-            builder.node(value);
-        }
-        builder.key("namespace");
-        builder.string(&id.key.namespace);
-        builder.close();
-    }
-    Some(builder.finish())
 }

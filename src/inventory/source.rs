@@ -1,6 +1,8 @@
-//! What a scan looks at, as a trait: a cluster, a folder, and the generated worlds of the tests are bodies of it.
+//! What a scan looks at, as a trait: a cluster, a folder, and the generated worlds of the tests are bodies of
+//! it.
 //!
-//! Only the contract stands here. Bodies may block, fail and lie; what an answer proves, and what it does not, is said with each method.
+//! Only the contract stands here. Bodies may block, fail and lie; what an answer proves, and what it does
+//! not, is said with each method.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,7 +21,8 @@ use crate::policy::{CompanionSource, PolicySource};
 pub struct PolicyListing {
     /// Policies of all kinds.
     pub policies: Vec<PolicySource>,
-    /// Exceptions, bindings, global context entries and whatever else policies need, as objects with their origin.
+    /// Exceptions, bindings, global context entries and whatever else policies need, as objects with their
+    /// origin.
     pub companions: Vec<CompanionSource>,
     /// Kinds of policy that could not be listed: the absence of one proves nothing.
     pub unknown: BTreeSet<PolicyKind>,

@@ -1,8 +1,8 @@
-//! JMESPath as Kyverno speaks it: go-jmespath 0.4 with Kyverno's functions and its rule for missing keys.
+//! `JMESPath` as Kyverno speaks it: go-jmespath 0.4 with Kyverno's functions and its rule for missing keys.
 //!
 //! A [`Program`] is compiled once, shared between threads and evaluated over documents in place. It is evaluated against a [`Scope`] of
 //! variables (resolved when looked at) or one value, in an [`Env`] that holds time, randomness and the limits. Integers of a Kubernetes
-//! object are Go `int64`s and no JMESPath numbers, exactly as in Kyverno's background scan; numbers of literals, functions and JSON data
+//! object are Go `int64`s and no `JMESPath` numbers, exactly as in Kyverno's background scan; numbers of literals, functions and JSON data
 //! are floats. `{{ }}` and context entries are not known here.
 
 mod ast;
@@ -39,7 +39,7 @@ pub struct CompileError {
 }
 
 impl CompileError {
-    fn syntax(message: String, position: usize) -> Self {
+    fn syntax(message: &str, position: usize) -> Self {
         Self { message: format!("SyntaxError: {message}"), position }
     }
 }

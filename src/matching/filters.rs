@@ -45,7 +45,7 @@ struct ResourceFilter {
 pub struct ResourceFilters(Vec<ResourceFilter>);
 
 impl ResourceFilters {
-    /// Reads the text of `resourceFilters` in Kyverno's ConfigMap; a part that is left out or empty stands for everything.
+    /// Reads the text of `resourceFilters` in Kyverno's `ConfigMap`; a part that is left out or empty stands for everything.
     pub fn parse(text: &str) -> Result<Self, FilterError> {
         let mut filters = Vec::new();
         let mut rest = text.trim_start();

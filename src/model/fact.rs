@@ -73,7 +73,9 @@ impl fmt::Display for FactKey {
             Self::ConfigMap { namespace, name } => write!(f, "ConfigMap {namespace}/{name}"),
             Self::ApiCall { method, path, .. } => write!(f, "{method} {path}"),
             Self::ServiceCall { method, url, .. } => write!(f, "{method} {url}"),
-            Self::GlobalContext { name, projection } if projection.is_empty() => write!(f, "GlobalContextEntry {name}"),
+            Self::GlobalContext { name, projection } if projection.is_empty() => {
+                write!(f, "GlobalContextEntry {name}")
+            }
             Self::GlobalContext { name, projection } => write!(f, "GlobalContextEntry {name}.{projection}"),
             Self::Image(reference) => write!(f, "image {reference}"),
             Self::Objects { group, version, kind, namespace, name, selector } => {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Presentation};
+use super::{CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Presentation, Warning};
 use crate::document::Node;
 use crate::fingerprint::Hasher;
 use crate::gostd::wildcard::Wildcard;
@@ -61,6 +61,15 @@ pub enum CatalogProblem {
         exception: String,
         /// Where it came from.
         origin: String,
+    },
+    /// An exception has unknown or mistyped fields.
+    OddException {
+        /// `namespace/name`.
+        exception: String,
+        /// Where it came from.
+        origin: String,
+        /// What is odd.
+        warnings: Vec<Warning>,
     },
     /// An exception names a policy that is not there.
     ExceptionWithoutPolicy {
@@ -119,9 +128,10 @@ impl Catalog {
             catalog.problems.push(CatalogProblem::TooMany { n_left_out });
         }
         let companions = catalog.in_scope(companions, settings);
-        catalog.note_strays(&companions, &by_key);
+        catalog.check_exceptions(&companions, &by_key);
         for source in by_key.into_values().take(limits::POLICIES_MAX) {
-            let own: Vec<&CompanionSource> = companions.iter().copied().filter(|c| c.is_for(&source.key)).collect();
+            let own: Vec<&CompanionSource> =
+                companions.iter().copied().filter(|c| c.is_for(&source.key)).collect();
             let policy = previous.get(&source.key);
             catalog.add(policy, &source, &own);
         }
@@ -182,7 +192,8 @@ impl Catalog {
                     });
                     continue;
                 }
-                let background = companion.document.root().path(&["spec", "background"]).and_then(Node::as_bool);
+                let background =
+                    companion.document.root().path(&["spec", "background"]).and_then(Node::as_bool);
                 if settings.background_only && background == Some(false) {
                     continue;
                 }
@@ -192,9 +203,19 @@ impl Catalog {
         in_scope.into_values().collect()
     }
 
-    fn note_strays(&mut self, companions: &[&CompanionSource], policies: &BTreeMap<PolicyKey, PolicySource>) {
+    fn check_exceptions(
+        &mut self,
+        companions: &[&CompanionSource],
+        policies: &BTreeMap<PolicyKey, PolicySource>,
+    ) {
         for companion in companions.iter().filter(|c| c.role == PolicyRole::Exception) {
-            let is_kyverno = |key: &&PolicyKey| matches!(key.kind, PolicyKind::ClusterPolicy | PolicyKind::Policy);
+            let warnings = lang::kyverno::exception_oddities(companion.document.root());
+            if !warnings.is_empty() {
+                let (exception, origin) = (companion.key(), companion.origin.clone());
+                self.problems.push(CatalogProblem::OddException { exception, origin, warnings });
+            }
+            let is_kyverno =
+                |key: &&PolicyKey| matches!(key.kind, PolicyKind::ClusterPolicy | PolicyKind::Policy);
             if !policies.keys().filter(is_kyverno).any(|key| companion.is_for(key)) {
                 self.problems.push(CatalogProblem::ExceptionWithoutPolicy {
                     exception: companion.key(),

@@ -7,13 +7,13 @@ use crate::model::{Gvk, PolicyKind};
 pub enum PolicyRole {
     /// A policy.
     Policy(PolicyKind),
-    /// A `kyverno.io` PolicyException.
+    /// A `kyverno.io` `PolicyException`.
     Exception,
-    /// A `policies.kyverno.io` PolicyException.
+    /// A `policies.kyverno.io` `PolicyException`.
     CelException,
-    /// A ValidatingAdmissionPolicyBinding or MutatingAdmissionPolicyBinding, with the kind that it binds.
+    /// A `ValidatingAdmissionPolicyBinding` or `MutatingAdmissionPolicyBinding`, with the kind that it binds.
     Binding(PolicyKind),
-    /// A GlobalContextEntry.
+    /// A `GlobalContextEntry`.
     GlobalContextEntry,
 }
 

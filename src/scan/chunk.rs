@@ -369,6 +369,8 @@ impl Worker<'_> {
                 let mut then = new.clone();
                 then.report = (!is_delete).then(WrittenReport::default);
                 self.done.writes.push(Pending { write, then: Then::Remember(Box::new(then)) });
+                // INVARIANT: until the write is acknowledged the resource must not be passed over.
+                new.is_settled = false;
             }
         }
         if record.as_ref() != Some(&new) {

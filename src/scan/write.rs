@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use tokio::sync::Semaphore;
 
-use super::chunk::{Context, Pending, Then};
 use super::Totals;
+use super::chunk::{Context, Pending, Then};
 use crate::inventory::Problem;
 use crate::model::{IndexRecord, WrittenReport};
 use crate::report::ReportWrite;

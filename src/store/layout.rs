@@ -61,30 +61,16 @@ pub(super) enum Marker {
 impl StateFolder {
     /// Makes the folder if needed and locks it. Refuses, and does not touch, what is not Patrol's.
     pub(super) fn claim(path: &Path) -> Result<Self, StoreError> {
-        let io_error = |action| {
-            move |source| StoreError::Io {
-                path: path.to_owned(),
-                action,
-                source,
-            }
-        };
+        let io_error = |action| move |source| StoreError::Io { path: path.to_owned(), action, source };
         if path.exists() {
             if !path.is_dir() {
-                return Err(StoreError::NotAFolder {
-                    path: path.to_owned(),
-                });
+                return Err(StoreError::NotAFolder { path: path.to_owned() });
             }
             if let Some(found) = foreign_entry(path).map_err(io_error("read the folder"))? {
-                return Err(StoreError::Foreign {
-                    path: path.to_owned(),
-                    found,
-                });
+                return Err(StoreError::Foreign { path: path.to_owned(), found });
             }
         } else {
-            private_folder()
-                .recursive(true)
-                .create(path)
-                .map_err(io_error("make the folder"))?;
+            private_folder().recursive(true).create(path).map_err(io_error("make the folder"))?;
         }
         let mut lock = OpenOptions::new()
             .create(true)
@@ -96,19 +82,13 @@ impl StateFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked {
-                    path: path.to_owned(),
-                    pid: read_pid(&mut lock),
-                });
+                return Err(StoreError::Locked { path: path.to_owned(), pid: read_pid(&mut lock) });
             }
             Err(TryLockError::Error(source)) => return Err(io_error("lock the folder")(source)),
         }
         // The number is for people only: without space for it the lock holds as well.
         drop(write_pid(&mut lock));
-        Ok(Self {
-            path: path.to_owned(),
-            lock,
-        })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -131,11 +111,7 @@ impl StateFolder {
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let is_fresh = self.database_numbers()?.is_empty();
-                return Ok(if is_fresh {
-                    Marker::Fresh
-                } else {
-                    Marker::Damaged
-                });
+                return Ok(if is_fresh { Marker::Fresh } else { Marker::Damaged });
             }
             Err(e) => return Err(self.io("read the marker", e)),
         };
@@ -147,8 +123,7 @@ impl StateFolder {
         let write = || -> io::Result<()> {
             let mut file = File::create(self.path.join(MARKER_NEW))?;
             file.write_all(
-                format!("patrol-state\nformat {STATE_FORMAT_VERSION}\ndatabase {name}\n")
-                    .as_bytes(),
+                format!("patrol-state\nformat {STATE_FORMAT_VERSION}\ndatabase {name}\n").as_bytes(),
             )?;
             file.sync_all()?;
             fs::rename(self.path.join(MARKER_NEW), self.path.join(MARKER))?;
@@ -160,22 +135,14 @@ impl StateFolder {
     /// A name that no database here has or had, as far as the folder shows.
     pub(super) fn unused_name(&self, live: Option<&str>) -> Result<String, StoreError> {
         let live = live.and_then(database_number);
-        let last = self
-            .database_numbers()?
-            .into_iter()
-            .chain(live)
-            .max()
-            .unwrap_or(0);
+        let last = self.database_numbers()?.into_iter().chain(live).max().unwrap_or(0);
         Ok(format!("{DATABASE_PREFIX}{}", last.saturating_add(1)))
     }
 
     /// Makes the folder of a database, readable for its owner only.
     pub(super) fn make_database_folder(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.database_path(name);
-        private_folder()
-            .recursive(true)
-            .create(&path)
-            .map_err(|e| self.io("make the database folder", e))?;
+        private_folder().recursive(true).create(&path).map_err(|e| self.io("make the database folder", e))?;
         restrict(&path).map_err(|e| self.io("restrict the database folder", e))?;
         Ok(path)
     }
@@ -195,9 +162,7 @@ impl StateFolder {
                 remove(&from);
                 continue;
             }
-            let to = self
-                .path
-                .join(format!("{QUARANTINE_PREFIX}{}-{number}", unix_seconds()));
+            let to = self.path.join(format!("{QUARANTINE_PREFIX}{}-{number}", unix_seconds()));
             if fs::rename(&from, &to).is_ok() {
                 moved_to = Some(to);
             }
@@ -235,20 +200,13 @@ impl StateFolder {
 
     fn database_numbers(&self) -> Result<Vec<u64>, StoreError> {
         let names = entry_names(&self.path).map_err(|e| self.io("read the folder", e))?;
-        let mut numbers: Vec<u64> = names
-            .iter()
-            .filter_map(|name| database_number(name))
-            .collect();
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| database_number(name)).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> StoreError {
-        StoreError::Io {
-            path: self.path.clone(),
-            action,
-            source,
-        }
+        StoreError::Io { path: self.path.clone(), action, source }
     }
 }
 
@@ -322,10 +280,9 @@ fn quarantine_order(name: &str) -> Option<(u64, u64)> {
 
 fn parse_marker(text: &str) -> Marker {
     let mut lines = text.lines();
-    let (Some("patrol-state"), Some(format)) = (
-        lines.next(),
-        lines.next().and_then(|line| line.strip_prefix("format ")),
-    ) else {
+    let (Some("patrol-state"), Some(format)) =
+        (lines.next(), lines.next().and_then(|line| line.strip_prefix("format ")))
+    else {
         return Marker::Damaged;
     };
     if format.is_empty() || !format.bytes().all(|b| b.is_ascii_digit()) {
@@ -368,9 +325,7 @@ fn write_pid(lock: &mut File) -> io::Result<()> {
 }
 
 fn unix_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

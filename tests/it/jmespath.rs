@@ -1,4 +1,4 @@
-//! JMESPath from the outside: the upstream compliance suite, the Markdown specs, and the real library's answers.
+//! `JMESPath` from the outside: the upstream compliance suite, the Markdown specs, and the real library's answers.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,6 @@ use serde_json::Value as Json;
 
 /// 2024-02-29T12:30:45.123456789Z
 const NOW_UNIX_NANOS: i64 = 1_709_209_845_123_456_789;
-
-/// The shared folder; `None`, loudly, if it is not there and this is not CI.
-fn shared(path: &str) -> Option<PathBuf> {
-    let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let path = std::env::var_os("PATROL_SHARED").map_or(default, PathBuf::from).join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{} is missing", path.display());
-    println!("SKIPPED: {} is missing", path.display());
-    None
-}
 
 /// A result as comparable JSON: go-jmespath has only floats, so `3` and `3.0` are the same.
 fn to_json(value: &Value<'_>) -> Json {
@@ -49,5 +37,6 @@ fn search(expression: &str, given: &Document) -> Result<Json, String> {
 }
 
 mod compliance;
+mod fuzz;
 mod reference;
 mod spec;

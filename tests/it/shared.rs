@@ -4,10 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// A folder of the shared data; `None`, said loudly, where it is absent. In CI its absence is a failure.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("PATROL_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("PATROL_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let path = root.join(name);
     if path.is_dir() {
         return Some(path);

@@ -1,7 +1,7 @@
 //! Reads Go's regular expression syntax and writes the equivalent for the `regex` crate.
 //!
-//! The reader follows `regexp/syntax` with the flags of `syntax.Perl`: same acceptance, same first error. The
-//! output needs no flags from outside: every piece carries its own.
+//! The reader follows `regexp/syntax` with the flags of `syntax.Perl`: same acceptance, same first error.
+//! The output needs no flags from outside: every piece carries its own.
 
 use std::fmt::Write as _;
 
@@ -24,6 +24,7 @@ pub(super) struct Translation {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the language has four flags")]
 struct Flags {
     fold_case: bool,
     multi_line: bool,
@@ -171,12 +172,12 @@ impl<'a> Reader<'a> {
                     '+' => (1, None),
                     _ => (0, Some(1)),
                 };
-                self.read_repeat(after, (min, max), first.to_string(), last_repeat)?;
+                self.read_repeat(after, (min, max), &first.to_string(), last_repeat)?;
                 return Ok(true);
             }
             '{' => match counts(after) {
-                Some((min, max, after)) => {
-                    self.read_counted(min, max, after, last_repeat)?;
+                Some((counts, after)) => {
+                    self.read_counted(counts, after, last_repeat)?;
                     return Ok(true);
                 }
                 None => self.push_literal(after, '{'),
@@ -292,22 +293,19 @@ impl<'a> Reader<'a> {
 
     fn read_counted(
         &mut self,
-        min: Option<u32>,
-        max: Option<Option<u32>>,
+        (min, max): (u32, Option<u32>),
         after: &'a str,
         last_repeat: Option<&'a str>,
     ) -> Result<(), RegexpError> {
-        let too_big = || error(Kind::RepeatSize, before(self.rest, after));
-        let min = min.filter(|min| *min <= REPEAT_MAX).ok_or_else(too_big)?;
-        let (max, operator) = match max {
-            None => (None, format!("{{{min},}}")),
-            Some(max) => {
-                let max = max.filter(|max| (min..=REPEAT_MAX).contains(max)).ok_or_else(too_big)?;
-                (Some(max), format!("{{{min},{max}}}"))
-            }
-        };
         let cited = self.rest;
-        self.read_repeat(after, (min, max), operator, last_repeat)?;
+        if min > REPEAT_MAX || max.is_some_and(|max| !(min..=REPEAT_MAX).contains(&max)) {
+            return Err(error(Kind::RepeatSize, before(cited, after)));
+        }
+        let operator = match max {
+            None => format!("{{{min},}}"),
+            Some(max) => format!("{{{min},{max}}}"),
+        };
+        self.read_repeat(after, (min, max), &operator, last_repeat)?;
         let is_counted = min >= 2 || max.is_some_and(|max| max >= 2);
         let copies = self.frame.items.last().map_or(1, |item| item.copies);
         if is_counted && copies > u64::from(REPEAT_MAX) {
@@ -321,7 +319,7 @@ impl<'a> Reader<'a> {
         &mut self,
         after: &'a str,
         (min, max): (u32, Option<u32>),
-        operator: String,
+        operator: &str,
         last_repeat: Option<&'a str>,
     ) -> Result<(), RegexpError> {
         let start = self.rest;
@@ -540,28 +538,24 @@ fn hex_code(text: &str) -> (Option<u32>, &str) {
     (None, rest)
 }
 
-/// Reads the inside of `{n}`, `{n,}` or `{n,m}`: the minimum, the maximum if there is one, and what follows.
-/// An inner `None` is a number that is too big. `None` if the text has another form and the brace is literal.
-#[expect(clippy::type_complexity, reason = "read once, right below the caller")]
-#[expect(clippy::option_option, reason = "no maximum and a maximum that is too big are different")]
-fn counts(text: &str) -> Option<(Option<u32>, Option<Option<u32>>, &str)> {
+/// Reads the inside of `{n}`, `{n,}` or `{n,m}`: the minimum, the maximum if there is one, and what
+/// follows. A number that is too big is the largest integer. `None` if the text has another form and the
+/// brace is literal.
+fn counts(text: &str) -> Option<((u32, Option<u32>), &str)> {
     let (min, rest) = count(text)?;
     let (max, rest) = match rest.strip_prefix(',') {
         None => (Some(min), rest),
         Some(rest) if rest.starts_with('}') => (None, rest),
-        Some(rest) => {
-            let (max, rest) = count(rest)?;
-            (Some(max), rest)
-        }
+        Some(rest) => count(rest).map(|(max, rest)| (Some(max), rest))?,
     };
-    Some((min, max, rest.strip_prefix('}')?))
+    Some(((min, max), rest.strip_prefix('}')?))
 }
 
-fn count(text: &str) -> Option<(Option<u32>, &str)> {
+fn count(text: &str) -> Option<(u32, &str)> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = before(text, rest);
     if digits.is_empty() || digits.len() > 1 && digits.starts_with('0') {
         return None;
     }
-    Some((digits.parse().ok(), rest))
+    Some((digits.parse().unwrap_or(u32::MAX), rest))
 }

@@ -1,6 +1,7 @@
 //! Reading a time by a layout.
 //!
-//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the rest.
+//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the
+//! rest.
 
 use super::layout::{Element, MONTHS, Offset, OffsetParts, WEEKDAYS, next_chunk};
 use super::{Time, TimeError, Zone, days_in, days_until, is_leap};
@@ -43,14 +44,10 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Time, TimeError> {
         found: quote_bytes(found),
         element: element.to_owned(),
     };
-    let problem = |problem: String| TimeError::Field {
-        value: value.to_owned(),
-        problem,
-    };
+    let problem = |problem: String| TimeError::Field { value: value.to_owned(), problem };
     loop {
         let chunk = next_chunk(rest_of_layout);
-        rest = skip_literal(rest, chunk.prefix.as_bytes())
-            .map_err(|found| mismatch(found, chunk.prefix))?;
+        rest = skip_literal(rest, chunk.prefix.as_bytes()).map_err(|found| mismatch(found, chunk.prefix))?;
         let Some((element, text)) = chunk.element else {
             break;
         };
@@ -72,12 +69,7 @@ fn quote_bytes(bytes: &[u8]) -> String {
     let mut quoted = String::from("\"");
     for chunk in bytes.utf8_chunks() {
         let valid = duration::quote(chunk.valid());
-        quoted.push_str(
-            valid
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'))
-                .unwrap_or(&valid),
-        );
+        quoted.push_str(valid.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(&valid));
         quoted.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     quoted.push('"');
@@ -109,18 +101,13 @@ trait TrimSpaces {
 
 impl TrimSpaces for [u8] {
     fn trim_prefix_spaces(&self) -> &Self {
-        let start = self
-            .iter()
-            .position(|byte| *byte != b' ')
-            .unwrap_or(self.len());
+        let start = self.iter().position(|byte| *byte != b' ').unwrap_or(self.len());
         self.get(start..).unwrap_or_default()
     }
 }
 
 fn digit(text: &[u8], position: usize) -> Option<i64> {
-    text.get(position)
-        .filter(|byte| byte.is_ascii_digit())
-        .map(|byte| i64::from(byte - b'0'))
+    text.get(position).filter(|byte| byte.is_ascii_digit()).map(|byte| i64::from(byte - b'0'))
 }
 
 /// Reads one or two digits; exactly two if `is_fixed`.
@@ -141,15 +128,9 @@ fn integer(text: &[u8]) -> Result<i64, Problem> {
         _ => (false, text),
     };
     let value = digits.iter().try_fold(0i64, |value, byte| {
-        byte.is_ascii_digit().then(|| {
-            value
-                .saturating_mul(10)
-                .saturating_add(i64::from(byte - b'0'))
-        })
+        byte.is_ascii_digit().then(|| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')))
     });
-    value
-        .map(|value| if is_negative { -value } else { value })
-        .ok_or(Mismatch)
+    value.map(|value| if is_negative { -value } else { value }).ok_or(Mismatch)
 }
 
 fn split(text: &[u8], length: usize) -> Result<(&[u8], &[u8]), Problem> {
@@ -157,11 +138,7 @@ fn split(text: &[u8], length: usize) -> Result<(&[u8], &[u8]), Problem> {
 }
 
 /// Finds a name at the start of a text, whatever the case; `length` cuts the names to abbreviations.
-fn name<'a>(
-    names: &[&str],
-    length: Option<usize>,
-    text: &'a [u8],
-) -> Result<(i64, &'a [u8]), Problem> {
+fn name<'a>(names: &[&str], length: Option<usize>, text: &'a [u8]) -> Result<(i64, &'a [u8]), Problem> {
     (1..)
         .zip(names)
         .find_map(|(number, name)| {
@@ -179,11 +156,7 @@ fn is_separator(text: &[u8]) -> bool {
 
 /// How many bytes a separator and the digits behind it take.
 fn fraction_length(text: &[u8]) -> usize {
-    1 + text
-        .iter()
-        .skip(1)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count()
+    1 + text.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Reads a separator and `length - 1` digits as nanoseconds; digits past the ninth are dropped.
@@ -201,95 +174,86 @@ fn nanoseconds(text: &[u8], length: usize) -> Result<(u32, &[u8]), Problem> {
 
 impl Fields {
     /// Reads one element; returns the rest of the text.
-    fn read<'a>(
+    fn read<'a>(&mut self, element: Element, text: &'a [u8], layout: &str) -> Result<&'a [u8], Problem> {
+        match element {
+            Element::MonthName | Element::MonthAbbreviation => {
+                let length = (element == Element::MonthAbbreviation).then_some(3);
+                let (month, rest) = name(&MONTHS, length, text)?;
+                self.month = Some(month);
+                Ok(rest)
+            }
+            Element::WeekdayName => Ok(name(&WEEKDAYS, None, text)?.1),
+            Element::WeekdayAbbreviation => Ok(name(&WEEKDAYS, Some(3), text)?.1),
+            Element::Month | Element::MonthPadded => {
+                let (month, rest) = number(text, element == Element::MonthPadded)?;
+                self.month = Some(in_range(month, 1..13, "month")?);
+                Ok(rest)
+            }
+            Element::Day | Element::DaySpaced | Element::DayPadded => {
+                let spaced = text.strip_prefix(b" ").filter(|_| element == Element::DaySpaced);
+                let (day, rest) = number(spaced.unwrap_or(text), element == Element::DayPadded)?;
+                self.day = Some(day);
+                Ok(rest)
+            }
+            Element::YearDaySpaced | Element::YearDayPadded => self.read_year_day(element, text),
+            Element::Year => {
+                digit(text, 0).ok_or(Mismatch)?;
+                let (year, rest) = split(text, 4)?;
+                self.year = integer(year)?;
+                Ok(rest)
+            }
+            Element::YearTwoDigits => {
+                let (year, rest) = split(text, 2)?;
+                let year = integer(year)?;
+                self.year = if year >= 69 { year + 1900 } else { year + 2000 };
+                Ok(rest)
+            }
+            Element::ZoneName => self.read_zone_name(text),
+            Element::Offset(form) => self.read_offset(form, text),
+            _ => self.read_clock(element, text, layout),
+        }
+    }
+
+    /// The elements of the clock.
+    fn read_clock<'a>(
         &mut self,
         element: Element,
         text: &'a [u8],
         layout: &str,
     ) -> Result<&'a [u8], Problem> {
-        let rest;
+        let (value, rest);
         match element {
-            Element::MonthName | Element::MonthAbbreviation => {
-                let length = (element == Element::MonthAbbreviation).then_some(3);
-                let (month, after) = name(&MONTHS, length, text)?;
-                self.month = Some(month);
-                rest = after;
-            }
-            Element::WeekdayName => rest = name(&WEEKDAYS, None, text)?.1,
-            Element::WeekdayAbbreviation => rest = name(&WEEKDAYS, Some(3), text)?.1,
-            Element::Month | Element::MonthPadded => {
-                let month;
-                (month, rest) = number(text, element == Element::MonthPadded)?;
-                self.month = Some(in_range(month, 1..13, "month")?);
-            }
-            Element::Day | Element::DaySpaced | Element::DayPadded => {
-                let spaced = if element == Element::DaySpaced {
-                    text.strip_prefix(b" ")
-                } else {
-                    None
-                };
-                let day;
-                (day, rest) = number(spaced.unwrap_or(text), element == Element::DayPadded)?;
-                self.day = Some(day);
-            }
-            Element::YearDaySpaced | Element::YearDayPadded => {
-                rest = self.read_year_day(element, text)?
-            }
             Element::Hour => {
-                let hour;
-                (hour, rest) = number(text, false)?;
-                self.hour = in_range(hour, 0..24, "hour")?;
+                (value, rest) = number(text, false)?;
+                self.hour = in_range(value, 0..24, "hour")?;
             }
             Element::Hour12 | Element::Hour12Padded => {
-                let hour;
-                (hour, rest) = number(text, element == Element::Hour12Padded)?;
-                self.hour = in_range(hour, 0..13, "hour")?;
+                (value, rest) = number(text, element == Element::Hour12Padded)?;
+                self.hour = in_range(value, 0..13, "hour")?;
             }
             Element::Minute | Element::MinutePadded => {
-                let minute;
-                (minute, rest) = number(text, element == Element::MinutePadded)?;
-                self.minute = in_range(minute, 0..60, "minute")?;
-            }
-            Element::Second | Element::SecondPadded => {
-                rest = self.read_second(element, text, layout)?
-            }
-            Element::Year => {
-                digit(text, 0).ok_or(Mismatch)?;
-                let (year, after) = split(text, 4)?;
-                self.year = integer(year)?;
-                rest = after;
-            }
-            Element::YearTwoDigits => {
-                let (year, after) = split(text, 2)?;
-                let year = integer(year)?;
-                self.year = if year >= 69 { year + 1900 } else { year + 2000 };
-                rest = after;
+                (value, rest) = number(text, element == Element::MinutePadded)?;
+                self.minute = in_range(value, 0..60, "minute")?;
             }
             Element::UpperPm | Element::LowerPm => {
-                let (half, after) = split(text, 2)?;
-                let [am, pm] = if element == Element::UpperPm {
-                    [b"AM", b"PM"]
-                } else {
-                    [b"am", b"pm"]
-                };
+                let half;
+                (half, rest) = split(text, 2)?;
+                let [am, pm] = if element == Element::UpperPm { [b"AM", b"PM"] } else { [b"am", b"pm"] };
                 self.is_am |= half == am;
                 self.is_pm |= half == pm;
                 if half != am && half != pm {
                     return Err(Mismatch);
                 }
-                rest = after;
             }
-            Element::ZoneName => rest = self.read_zone_name(text)?,
-            Element::Offset(form) => rest = self.read_offset(form, text)?,
             Element::Fraction(form) if !form.is_trimmed => {
                 (self.nanos, rest) = nanoseconds(text, form.n_digits + 1)?;
             }
-            Element::Fraction(_) => {
-                if !is_separator(text) || digit(text, 1).is_none() {
-                    return Ok(text);
-                }
+            Element::Fraction(_) if is_separator(text) && digit(text, 1).is_some() => {
                 (self.nanos, rest) = nanoseconds(text, fraction_length(text))?;
             }
+            // A trimmed fraction may be missing.
+            Element::Fraction(_) => rest = text,
+            _ => return self.read_second(element, text, layout),
         }
         Ok(rest)
     }
@@ -302,11 +266,7 @@ impl Fields {
                 rest = rest.strip_prefix(b" ").unwrap_or(rest);
             }
         }
-        let n_digits = rest
-            .iter()
-            .take(3)
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let n_digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
         if n_digits == 0 || is_fixed && n_digits != 3 {
             return Err(Mismatch);
         }
@@ -390,9 +350,7 @@ impl Fields {
             return Ok(rest);
         }
         let (name, rest) = split(text, zone_name_length(text).ok_or(Mismatch)?)?;
-        String::from_utf8_lossy(name)
-            .as_ref()
-            .clone_into(&mut self.zone_name);
+        String::from_utf8_lossy(name).as_ref().clone_into(&mut self.zone_name);
         Ok(rest)
     }
 
@@ -416,42 +374,19 @@ impl Fields {
             Zone::utc()
         } else if let Some(offset) = self.offset {
             let is_local = offset == 0 && (self.zone_name.is_empty() || self.zone_name == "UTC");
-            let zone = if is_local {
-                Zone::utc()
-            } else {
-                Zone {
-                    name: self.zone_name.into(),
-                    offset,
-                }
-            };
-            return Ok(Time {
-                unix: unix - i64::from(offset),
-                nanos: self.nanos,
-                zone,
-            });
+            let zone = if is_local { Zone::utc() } else { Zone { name: self.zone_name.into(), offset } };
+            return Ok(Time { unix: unix - i64::from(offset), nanos: self.nanos, zone });
         } else if self.zone_name.is_empty() {
             Zone::utc()
         } else {
             // An unknown abbreviation is kept as a name without an offset; GMT may carry one.
-            let hours = self
-                .zone_name
-                .strip_prefix("GMT")
-                .filter(|hours| !hours.is_empty());
-            let hours = hours
-                .and_then(|hours| hours.parse::<i32>().ok())
-                .unwrap_or(0);
+            let hours = self.zone_name.strip_prefix("GMT").filter(|hours| !hours.is_empty());
+            let hours = hours.and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
             let offset = hours * 3600;
             // The clock was read as UTC; only the way the instant is shown changes.
-            Zone {
-                name: self.zone_name.into(),
-                offset,
-            }
+            Zone { name: self.zone_name.into(), offset }
         };
-        Ok(Time {
-            unix,
-            nanos: self.nanos,
-            zone,
-        })
+        Ok(Time { unix, nanos: self.nanos, zone })
     }
 
     fn date_of_year_day(&self, year_day: i64) -> Result<(i64, i64), &'static str> {
@@ -475,11 +410,7 @@ impl Fields {
 }
 
 fn in_range(value: i64, range: std::ops::Range<i64>, field: &'static str) -> Result<i64, Problem> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(Range(field))
-    }
+    if range.contains(&value) { Ok(value) } else { Err(Range(field)) }
 }
 
 /// The length of a zone abbreviation at the start of a text, if there is one.
@@ -496,11 +427,7 @@ fn zone_name_length(text: &[u8]) -> Option<usize> {
     if matches!(text.first(), Some(b'+' | b'-')) {
         return Some(signed_hours_length(text)).filter(|length| *length > 0);
     }
-    let n_upper = text
-        .iter()
-        .take(6)
-        .take_while(|byte| byte.is_ascii_uppercase())
-        .count();
+    let n_upper = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
     match n_upper {
         5 if text.get(4) == Some(&b'T') => Some(5),
         4 if text.get(3) == Some(&b'T') || text.starts_with(b"WITA") => Some(4),
@@ -514,16 +441,7 @@ fn signed_hours_length(text: &[u8]) -> usize {
     let Some((b'+' | b'-', digits)) = text.split_first() else {
         return 0;
     };
-    let n_digits = digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let hours = digits
-        .get(..n_digits)
-        .and_then(|digits| integer(digits).ok());
-    if n_digits > 0 && hours.is_some_and(|hours| hours <= 23) {
-        n_digits + 1
-    } else {
-        0
-    }
+    let n_digits = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let hours = digits.get(..n_digits).and_then(|digits| integer(digits).ok());
+    if n_digits > 0 && hours.is_some_and(|hours| hours <= 23) { n_digits + 1 } else { 0 }
 }

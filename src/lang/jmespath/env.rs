@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::document::Value;
+use crate::gostd::image::ImageSettings;
 use crate::limits;
 
 /// Why an expression has no value.
@@ -73,8 +74,7 @@ pub struct Env<'e> {
     steps_left: Cell<u64>,
     is_volatile: Cell<bool>,
     hosts: Option<&'e dyn Hosts>,
-    default_registry: &'e str,
-    enables_default_registry: bool,
+    images: ImageSettings<'e>,
 }
 
 impl<'e> Env<'e> {
@@ -87,8 +87,7 @@ impl<'e> Env<'e> {
             steps_left: Cell::new(limits::JMESPATH_STEPS_MAX),
             is_volatile: Cell::new(false),
             hosts: None,
-            default_registry: "docker.io",
-            enables_default_registry: true,
+            images: ImageSettings::default(),
         }
     }
 
@@ -107,8 +106,8 @@ impl<'e> Env<'e> {
 
     /// Sets Kyverno's `defaultRegistry` and `enableDefaultRegistryMutation`, for `image_normalize`.
     #[must_use]
-    pub fn with_default_registry(self, registry: &'e str, is_enabled: bool) -> Self {
-        Self { default_registry: registry, enables_default_registry: is_enabled, ..self }
+    pub fn with_images(self, images: ImageSettings<'e>) -> Self {
+        Self { images, ..self }
     }
 
     /// Whether an evaluation so far has looked at time, randomness or the network.
@@ -169,9 +168,9 @@ impl<'e> Env<'e> {
         }
     }
 
-    /// Kyverno's `defaultRegistry` and whether it is written out.
-    pub(super) fn default_registry(&self) -> (&'e str, bool) {
-        (self.default_registry, self.enables_default_registry)
+    /// How image references are read.
+    pub(super) fn images(&self) -> &ImageSettings<'e> {
+        &self.images
     }
 }
 

@@ -243,9 +243,9 @@ impl<'a, 'd> Evaluator<'a, 'd> {
         }
         let (first, last) = if step < 0 { (length - 1, -1) } else { (0, length) };
         let mut position = slice.start.map_or(first, |start| cap(length, start, step));
-        let stop = slice.stop.map_or(last, |stop| cap(length, stop, step));
+        let end = slice.stop.map_or(last, |stop| cap(length, stop, step));
         let mut kept = Vec::new();
-        while (step > 0 && position < stop) || (step < 0 && position > stop) {
+        while (step > 0 && position < end) || (step < 0 && position > end) {
             kept.extend(usize::try_from(position).ok().and_then(|at| items.get(at)).cloned());
             let Some(next) = position.checked_add(step) else { break };
             position = next;

@@ -7,6 +7,7 @@ mod arithmetic;
 mod builtin;
 mod collections;
 mod encode;
+mod net;
 mod random;
 mod regex;
 mod text;
@@ -161,7 +162,7 @@ impl Function {
             Volatility::Never => false,
             Volatility::Always => true,
             Volatility::UnlessGiven(position) => {
-                !arguments.get(position).and_then(Expr::as_literal_str).is_some_and(|text| !text.is_empty())
+                arguments.get(position).and_then(Expr::as_literal_str).is_none_or(str::is_empty)
             }
         }
     }
@@ -169,11 +170,10 @@ impl Function {
     /// Checks the arguments and calls the function.
     pub(super) fn call<'d>(&self, arguments: &Arguments<'_, 'd>) -> Answer<'d> {
         match self.parameters {
-            Parameters::Ignored => {}
             Parameters::OneOrMore if arguments.values.is_empty() => {
                 return Err(EvaluateError::other("Invalid arity."));
             }
-            Parameters::OneOrMore => {}
+            Parameters::OneOrMore | Parameters::Ignored => {}
             Parameters::Exactly(parameters) => {
                 if parameters.len() != arguments.values.len() {
                     return Err(EvaluateError::other("incorrect number of args"));
@@ -299,6 +299,7 @@ static TABLES: &[&[Function]] = &[
     encode::FUNCTIONS,
     time::FUNCTIONS,
     random::FUNCTIONS,
+    net::FUNCTIONS,
     x509::FUNCTIONS,
     builtin::FUNCTIONS,
 ];

@@ -75,7 +75,7 @@ fn equal_maps(left: &Value<'_>, right: &Value<'_>, steps: &mut u64) -> Option<bo
     Some(true)
 }
 
-/// The number, if it is one for JMESPath.
+/// The number, if it is one for `JMESPath`.
 pub(super) fn number(value: &Value<'_>) -> Option<f64> {
     match value {
         Value::Float(number) => Some(*number),

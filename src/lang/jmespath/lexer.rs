@@ -173,7 +173,7 @@ impl<'t> Lexer<'t> {
             }
             unknown => {
                 let message = format!("Unknown char: {}", quote_char(unknown));
-                return Err(CompileError::syntax(message, self.position.saturating_sub(1)));
+                return Err(CompileError::syntax(&message, self.position.saturating_sub(1)));
             }
         };
         Ok(Some(Token { kind, text: String::new(), position: start }))
@@ -216,7 +216,7 @@ impl<'t> Lexer<'t> {
     }
 
     fn unclosed(&self, delimiter: char) -> CompileError {
-        CompileError::syntax(format!("Unclosed delimiter: {delimiter}"), self.text.len())
+        CompileError::syntax(&format!("Unclosed delimiter: {delimiter}"), self.text.len())
     }
 }
 

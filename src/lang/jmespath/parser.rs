@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, CompileError> {
     let tree = parser.expression(0)?;
     match parser.kind() {
         Kind::End => Ok(tree.expr),
-        kind => Err(parser.error(format!("Unexpected token at the end of the expression: {}", kind.name()))),
+        kind => Err(parser.error(&format!("Unexpected token at the end of the expression: {}", kind.name()))),
     }
 }
 
@@ -75,7 +75,7 @@ impl Parser {
         token.unwrap_or(Token { kind: Kind::End, text: String::new(), position: self.position() })
     }
 
-    fn error(&self, message: String) -> CompileError {
+    fn error(&self, message: &str) -> CompileError {
         CompileError::syntax(message, self.position())
     }
 
@@ -84,7 +84,7 @@ impl Parser {
             self.next += 1;
             return Ok(());
         }
-        Err(self.error(format!("Expected {}, received: {}", kind.name(), self.kind().name())))
+        Err(self.error(&format!("Expected {}, received: {}", kind.name(), self.kind().name())))
     }
 
     fn too_deep(&self) -> CompileError {
@@ -122,12 +122,11 @@ impl Parser {
                 builder.string(&token.text);
                 Ok(Tree::leaf(Expr::Literal(builder.finish())))
             }
-            Kind::Identifier => Ok(Tree::leaf(Expr::Field(token.text.into()))),
             Kind::QuotedIdentifier if self.kind() == Kind::LeftParen => {
-                let message = "Can't have quoted identifier as function Name.".to_owned();
+                let message = "Can't have quoted identifier as function Name.";
                 Err(CompileError::syntax(message, token.position))
             }
-            Kind::QuotedIdentifier => Ok(Tree::leaf(Expr::Field(token.text.into()))),
+            Kind::Identifier | Kind::QuotedIdentifier => Ok(Tree::leaf(Expr::Field(token.text.into()))),
             Kind::Star => {
                 let right = if self.kind() == Kind::RightBracket {
                     Tree::leaf(Expr::Identity)
@@ -156,8 +155,8 @@ impl Parser {
                 self.expect(Kind::RightParen)?;
                 Ok(inner)
             }
-            Kind::End => Err(CompileError::syntax("Incomplete expression".to_owned(), token.position)),
-            kind => Err(CompileError::syntax(format!("Invalid token: {}", kind.name()), token.position)),
+            Kind::End => Err(CompileError::syntax("Incomplete expression", token.position)),
+            kind => Err(CompileError::syntax(&format!("Invalid token: {}", kind.name()), token.position)),
         }
     }
 
@@ -212,7 +211,7 @@ impl Parser {
                     Ok(left.above_both(right, Expr::Projection))
                 }
             },
-            kind => Err(self.error(format!("Unexpected token: {}", kind.name()))),
+            kind => Err(self.error(&format!("Unexpected token: {}", kind.name()))),
         }
     }
 
@@ -279,7 +278,7 @@ impl Parser {
         let mut height = 1;
         loop {
             if !matches!(self.kind(), Kind::Identifier | Kind::QuotedIdentifier) {
-                return Err(self.error("Expected tQuotedIdentifier or tUnquotedIdentifier".to_owned()));
+                return Err(self.error("Expected tQuotedIdentifier or tUnquotedIdentifier"));
             }
             let key = self.take().text.into();
             self.expect(Kind::Colon)?;
@@ -327,7 +326,7 @@ impl Parser {
                     }
                 }
                 kind => {
-                    return Err(self.error(format!("Expected tColon or tNumber, received: {}", kind.name())));
+                    return Err(self.error(&format!("Expected tColon or tNumber, received: {}", kind.name())));
                 }
             }
         }
@@ -352,7 +351,7 @@ impl Parser {
                 self.next += 1;
                 self.hash()
             }
-            _ => Err(self.error("Expected identifier, lbracket, or lbrace".to_owned())),
+            _ => Err(self.error("Expected identifier, lbracket, or lbrace")),
         }
     }
 
@@ -365,7 +364,7 @@ impl Parser {
                 self.next += 1;
                 self.behind_dot(power)
             }
-            _ => Err(self.error("Error".to_owned())),
+            _ => Err(self.error("Error")),
         }
     }
 }

@@ -109,7 +109,8 @@ fn is_applicable(rules: &[Node<'_>]) -> bool {
     let mut is_needed = false;
     for rule in rules {
         let mutate = rule.get("mutate");
-        let has_json_patch = |node: Node<'_>| node.get("patchesJson6902").is_some_and(|p| p.as_str() != Some(""));
+        let has_json_patch =
+            |node: Node<'_>| node.get("patchesJson6902").is_some_and(|p| p.as_str() != Some(""));
         if rule.get("generate").is_some_and(|generate| !generate.is_empty())
             || mutate.is_some_and(has_json_patch)
             || mutate.and_then(|m| m.get("foreach")).into_iter().flat_map(Node::items).any(has_json_patch)
@@ -137,10 +138,11 @@ fn is_supported(filter: Node<'_>) -> Option<bool> {
     let Some(resources) = filter.get("resources") else { return Some(false) };
     let is_set = |key: &str| resources.get(key).is_some_and(|value| !value.is_null());
     let kinds: Vec<&str> = kinds_of(filter).collect();
-    let names_objects = resources.get("name").is_some_and(|name| name.as_str() != Some("") && !name.is_null())
-        || resources.get("names").is_some_and(|names| !names.is_empty())
-        || is_set("selector")
-        || is_set("annotations");
+    let names_objects =
+        resources.get("name").is_some_and(|name| name.as_str() != Some("") && !name.is_null())
+            || resources.get("names").is_some_and(|names| !names.is_empty())
+            || is_set("selector")
+            || is_set("annotations");
     if names_objects || (kinds.len() > 1 && contains_pod(&kinds)) {
         return None;
     }
@@ -160,9 +162,8 @@ fn contains_pod(kinds: &[&str]) -> bool {
 
 /// Whether a rule is about Pods and is not itself named like a derived one.
 fn is_for_pods(rule: Node<'_>) -> bool {
-    let kinds = |key: &str| -> Vec<&str> {
-        rule.get(key).into_iter().flat_map(filters).flat_map(kinds_of).collect()
-    };
+    let kinds =
+        |key: &str| -> Vec<&str> { rule.get(key).into_iter().flat_map(filters).flat_map(kinds_of).collect() };
     let excluded = kinds("exclude");
     !is_derived_name(rule.get("name").and_then(Node::as_str).unwrap_or_default())
         && contains_pod(&kinds("match"))
@@ -193,7 +194,8 @@ fn derive_rule(rule: Node<'_>, template: Template, kinds: &[String]) -> Option<D
             writer.field(block, |w| w.block(node, block, template, kinds));
         }
     }
-    for key in ["celPreconditions", "context", "preconditions", "skipBackgroundRequests", "reportProperties"] {
+    for key in ["celPreconditions", "context", "preconditions", "skipBackgroundRequests", "reportProperties"]
+    {
         if let Some(node) = rule.get(key) {
             writer.field(key, |w| w.node(node));
         }
@@ -448,7 +450,9 @@ fn shift_references(message: &str, shift: &str, pivot: &str) -> String {
     let mut rest = message;
     let mut pivot = pivot.to_owned();
     while let Some(start) = rest.find("$(") {
-        let Some(end) = rest.get(start..).and_then(|tail| tail.find(')')).map(|end| start + end + 1) else { break };
+        let Some(end) = rest.get(start..).and_then(|tail| tail.find(')')).map(|end| start + end + 1) else {
+            break;
+        };
         let is_escaped = rest.get(..start).is_some_and(|before| before.ends_with('\\'));
         shifted.push_str(rest.get(..start).unwrap_or_default());
         let reference = rest.get(start..end).unwrap_or_default();

@@ -24,7 +24,9 @@ pub(super) fn objection(policy: Node<'_>, rules: &[Node<'_>]) -> Option<String> 
     if policy.path(&["spec", "background"]).and_then(Node::as_bool) == Some(false) {
         return Some("`spec.background` is false".to_owned());
     }
-    if policy.path(&["status", "validatingadmissionpolicy", "generated"]).and_then(Node::as_bool) == Some(true) {
+    if policy.path(&["status", "validatingadmissionpolicy", "generated"]).and_then(Node::as_bool)
+        == Some(true)
+    {
         return Some("a ValidatingAdmissionPolicy was generated from it".to_owned());
     }
     rules.iter().find_map(|rule| user_filter(*rule).or_else(|| every_kind(*rule))).or_else(|| {
@@ -79,22 +81,32 @@ fn filters<'d>(rule: Node<'d>, block: &'static str) -> Vec<(String, Node<'d>)> {
 }
 
 fn variable(rule: Node<'_>) -> Option<String> {
+    let name = rule_name(rule);
+    if let Some(variable) = variables(rule).iter().find(|variable| names_user(variable)) {
+        return Some(format!("rule `{name}` needs user information: `{{{{{variable}}}}}`"));
+    }
+    let unknown = *unknown_variables(rule).first()?;
+    Some(format!("rule `{name}` uses a variable that nothing defines: `{{{{{unknown}}}}}`"))
+}
+
+/// The expressions of a rule's variables, as they stand between the braces; not those of what it mutates or generates, and not those of
+/// attestations, which have variables of their own making.
+fn variables(rule: Node<'_>) -> Vec<&str> {
     let mut variables = Vec::new();
-    for (key, value) in rule.entries().filter(|(key, _)| *key != "mutate" && *key != "generate") {
-        // Attestations have variables of their own making.
-        if key != "verifyImages" {
+    for (key, value) in rule.entries() {
+        if !["mutate", "generate", "verifyImages"].contains(&key) {
             collect(value, &mut variables);
         }
     }
-    let name = rule_name(rule);
-    if let Some(variable) = variables.iter().find(|variable| names_user(variable)) {
-        return Some(format!("rule `{name}` needs user information: `{{{{{variable}}}}}`"));
-    }
+    variables
+}
+
+/// The variables of a rule that neither a request nor a context entry defines.
+pub(super) fn unknown_variables(rule: Node<'_>) -> Vec<&str> {
     let mut declared = Vec::new();
     declare(rule, &mut declared);
-    let is_known = |variable: &&&str| is_known(variable, &declared);
-    let unknown = variables.iter().find(|variable| !is_known(variable))?;
-    Some(format!("rule `{name}` uses a variable that nothing defines: `{{{{{unknown}}}}}`"))
+    let user = |variable: &&str| names_user(variable);
+    variables(rule).into_iter().filter(|v| !user(v) && !is_known(v, &declared)).collect()
 }
 
 /// The innermost `{{ … }}` of every string.
@@ -142,7 +154,8 @@ fn declare(node: Node<'_>, declared: &mut Vec<String>) {
     for entry in node.get("context").into_iter().flat_map(Node::items) {
         let name = entry.get("name").and_then(Node::as_str).unwrap_or_default();
         if entry.get("configMap").is_some() {
-            declared.extend([".data", ".metadata", ".data.*", ".metadata.*"].map(|tail| format!("{name}{tail}")));
+            declared
+                .extend([".data", ".metadata", ".data.*", ".metadata.*"].map(|tail| format!("{name}{tail}")));
         } else {
             declared.push(format!("{name}*"));
         }

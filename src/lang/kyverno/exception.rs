@@ -1,16 +1,17 @@
-//! PolicyExceptions of kyverno.io: which rules of which policies they are for, and which resources they except.
+//! `PolicyExceptions` of kyverno.io: which rules of which policies they are for, and which resources they except.
 //!
 //! Semantics: upstream's `api/kyverno/v2/policy_exception_types.go` and `pkg/engine/utils/exceptions.go`.
 
 use std::sync::Arc;
 
 use super::match_block::{Answer, MatchBlock, Place};
+use super::shape::{self, Shaped};
 use crate::document::{Document, Node};
-use crate::gostd::wildcard::Wildcard;
+use crate::gostd::wildcard::{self, Wildcard};
 use crate::lang::Inputs;
-use crate::policy::CompanionSource;
+use crate::policy::{CompanionSource, Warning};
 
-/// A compiled PolicyException, as far as one policy is concerned.
+/// A compiled `PolicyException`, as far as one policy is concerned.
 #[derive(Clone, Debug)]
 pub(super) struct Exception {
     /// Its name, for the property `exceptions`.
@@ -23,6 +24,17 @@ pub(super) struct Exception {
     document: Arc<Document>,
 }
 
+/// What is odd about an exception, with paths.
+pub(crate) fn oddities(exception: Node<'_>) -> Vec<Warning> {
+    let Some(spec) = exception.get("spec") else {
+        return vec![Warning { path: "spec".to_owned(), message: "the exception has no spec".to_owned() }];
+    };
+    let mut oddities = shape::check(Shaped::Exception, spec, "spec");
+    oddities.unknown.append(&mut oddities.mistyped);
+    oddities.unknown.sort();
+    oddities.unknown
+}
+
 impl Exception {
     /// Compiles an exception for a policy; `None` if it is not for that policy. `policy` is its name, or `namespace/name`.
     pub(super) fn compile(source: &CompanionSource, policy: &str) -> Option<Self> {
@@ -31,7 +43,10 @@ impl Exception {
             .get("exceptions")
             .into_iter()
             .flat_map(Node::items)
-            .filter(|entry| entry.get("policyName").and_then(Node::as_str) == Some(policy))
+            .filter(|entry| {
+                let pattern = entry.get("policyName").and_then(Node::as_str);
+                pattern.is_some_and(|pattern| wildcard::matches(pattern, policy))
+            })
             .filter_map(|entry| entry.get("ruleNames"))
             .flat_map(Node::items)
             .filter_map(Node::as_str)

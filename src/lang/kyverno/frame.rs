@@ -10,7 +10,7 @@ use super::exception::Exception;
 use super::match_block::{Answer, MatchBlock, Place};
 use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
-use super::{autogen, background};
+use super::{autogen, background, lint};
 use crate::document::{Document, Node};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
@@ -21,7 +21,7 @@ use crate::policy::{PolicyRole, PolicySource, Standing, Warning};
 #[cfg(test)]
 mod tests;
 
-/// A compiled ClusterPolicy or Policy.
+/// A compiled `ClusterPolicy` or Policy.
 #[derive(Debug)]
 struct Frame {
     rules: Vec<FramedRule>,
@@ -50,7 +50,7 @@ enum Body {
     Broken(String),
 }
 
-/// Compiles a ClusterPolicy or Policy.
+/// Compiles a `ClusterPolicy` or Policy.
 pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     let root = source.document.root();
     let empty = Document::null();
@@ -70,6 +70,9 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     };
     let own: Vec<Node<'_>> =
         spec.get("rules").into_iter().flat_map(Node::items).take(limits::POLICY_RULES_MAX).collect();
+    for warning in lint::advice(&own) {
+        compiler.warn(warning);
+    }
     let annotation = root.path(&["metadata", "annotations", autogen::CONTROLLERS_ANNOTATION]);
     let derived = autogen::derive(&own, annotation.and_then(Node::as_str));
     for (index, rule) in own.iter().enumerate() {
@@ -96,7 +99,10 @@ fn exceptions(companions: &Companions<'_>, key: &PolicyKey) -> Vec<Exception> {
 
 /// What makes every rule of a policy an error: parts of the policy around its rules that cannot be honoured.
 fn broken_spec(spec: Node<'_>, mistyped: &[Warning]) -> Option<String> {
-    if spec.path(&["webhookConfiguration", "matchConditions"]).is_some_and(|conditions| !conditions.is_empty()) {
+    if spec
+        .path(&["webhookConfiguration", "matchConditions"])
+        .is_some_and(|conditions| !conditions.is_empty())
+    {
         return Some("`spec.webhookConfiguration.matchConditions` is not supported yet".to_owned());
     }
     let is_around = |warning: &&Warning| !warning.path.starts_with("spec.rules[");
@@ -146,7 +152,8 @@ impl Compiler<'_> {
         let exceptions: Vec<Exception> =
             self.exceptions.iter().filter(|exception| exception.is_for(&name)).cloned().collect();
         let path = format!("spec.rules[{index}]");
-        let mistyped = self.mistyped.iter().find(|w| w.path == path || w.path.starts_with(&format!("{path}.")));
+        let mistyped =
+            self.mistyped.iter().find(|w| w.path == path || w.path.starts_with(&format!("{path}.")));
         let body = match self.broken.clone().or_else(|| mistyped.map(refusal)) {
             Some(message) => Body::Broken(message),
             None => self.body(rule, &path, &exceptions),

@@ -106,8 +106,9 @@ impl Requirement {
             .map(|value| value.as_str().map(str::to_owned))
             .collect::<Option<_>>()?;
         let wants_values = matches!(operator, Operator::In | Operator::NotIn);
-        let is_valid =
-            values.is_empty() != wants_values && is_label_key(&key) && values.iter().all(|v| is_label_value(v));
+        let is_valid = values.is_empty() != wants_values
+            && is_label_key(&key)
+            && values.iter().all(|v| is_label_value(v));
         is_valid.then_some(Self { key, operator, values })
     }
 
@@ -127,7 +128,8 @@ impl Requirement {
 fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((prefix, name)) => {
-            let is_dns = prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+            let is_dns =
+                prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
             !prefix.is_empty() && prefix.len() <= 253 && is_dns && is_name(name)
         }
         None => is_name(key),

@@ -3,6 +3,9 @@
 //! Semantics: upstream's `pkg/engine/utils/match.go` for rules and `pkg/engine/utils/exceptions.go` for exceptions, which differ for Namespace
 //! objects and for requests without a user. What is cheap and needs no other object is asked first; a namespace's labels are asked for last.
 
+#[cfg(test)]
+mod tests;
+
 use super::labels::LabelSelector;
 use crate::document::Node;
 use crate::gostd::wildcard::Wildcard;
@@ -30,7 +33,7 @@ pub(super) enum Place {
     Match,
     /// A rule's `exclude`.
     Exclude,
-    /// A PolicyException's `match`.
+    /// A `PolicyException`'s `match`.
     Exception,
 }
 
@@ -96,12 +99,21 @@ impl MatchBlock {
             if filter.kinds.is_empty() && (filter.is_described || !filter.user.is_empty()) {
                 return vec![KindPattern::parse("*").kind];
             }
-            filter.kinds.iter().filter(|kind| kind.can_match_objects()).map(|kind| kind.kind.clone()).collect()
+            filter
+                .kinds
+                .iter()
+                .filter(|kind| kind.can_match_objects())
+                .map(|kind| kind.kind.clone())
+                .collect()
         };
         if self.is_any {
             self.filters.iter().flat_map(kinds).collect()
         } else {
-            self.filters.iter().find(|filter| !filter.kinds.is_empty()).or(self.filters.first()).map_or(vec![], kinds)
+            self.filters
+                .iter()
+                .find(|filter| !filter.kinds.is_empty())
+                .or(self.filters.first())
+                .map_or(vec![], kinds)
         }
     }
 
@@ -197,9 +209,10 @@ impl Filter {
             && (self.annotations.is_empty() || {
                 let annotations = metadata("annotations");
                 self.annotations.iter().all(|(key, value)| {
-                    annotations.into_iter().flat_map(Node::entries).any(|(k, v)| {
-                        key.is_match(k) && v.as_str().is_some_and(|v| value.is_match(v))
-                    })
+                    annotations
+                        .into_iter()
+                        .flat_map(Node::entries)
+                        .any(|(k, v)| key.is_match(k) && v.as_str().is_some_and(|v| value.is_match(v)))
                 })
             })
     }
@@ -221,9 +234,10 @@ impl Filter {
             None => Answer::Needs,
             Some(FactValue::Found(labels)) => of(selector.is_match(Some(labels.root()))),
             Some(FactValue::Missing) => of(selector.is_match(None)),
-            Some(FactValue::Failed { message, .. }) => {
-                Answer::Failed(format!("failed to get the labels of namespace `{}`: {message}", key.namespace))
-            }
+            Some(FactValue::Failed { message, .. }) => Answer::Failed(format!(
+                "failed to get the labels of namespace `{}`: {message}",
+                key.namespace
+            )),
         }
     }
 }

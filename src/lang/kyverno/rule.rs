@@ -1,9 +1,35 @@
-//! One rule's body: context, preconditions, exceptions, and what the rule asks of a resource that it matches.
+//! One rule of a Kyverno policy: what it says about a resource that it matches.
+//!
+//! A rule is compiled once a version of its policy, autogen already applied. Whether it matches a resource, and which exceptions
+//! apply, is decided before; outcome and message are those of Kyverno's engine.
+
+mod arena;
+mod body;
+mod condition;
+mod context;
+mod exception;
+mod manifests;
+mod message;
+mod pattern;
+mod pod_security;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use crate::document::Node;
 use crate::lang::Inputs;
 use crate::model::{Outcome, PolicyKey, Status};
 use crate::policy::Warning;
+
+pub(crate) use arena::Arena;
+pub(crate) use condition::{AnyAllConditions, Held};
+pub(crate) use context::{Context, Entries, Failure, Shared};
+
+use body::{Body, Response};
+use context::Extractors;
+use exception::Exception;
 
 /// What a rule is compiled with.
 #[derive(Clone, Debug)]
@@ -27,51 +53,103 @@ pub(crate) struct ExceptionParts<'a> {
     pub(crate) pod_security: Option<Node<'a>>,
 }
 
-/// Which exceptions mean a resource.
+/// Which exceptions mean a resource, as far as their `match` tells.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exclusions {
     /// Positions in [`RuleContext::exceptions`], in order.
     pub(crate) exceptions: Vec<usize>,
 }
 
-/// What a rule says.
-#[derive(Clone, Debug)]
+/// A compiled rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    name: String,
+    policy_namespace: String,
+    /// Reported with each outcome.
+    properties: BTreeMap<String, String>,
+    entries: Entries,
+    extractors: Option<Extractors>,
+    preconditions: AnyAllConditions,
+    exceptions: Vec<Exception>,
+    body: Body,
+}
+
+/// What a rule said about one resource.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum RuleResult {
-    /// Nothing: it is not about this resource after all.
+    /// Nothing: the rule has no outcome for this resource.
     NotApplicable,
     /// Its outcome.
     Done(Outcome),
-    /// Facts have to be fetched first; they are noted in the inputs.
+    /// Facts are missing; they are noted in the inputs.
     Needs,
 }
 
-/// A compiled rule.
-#[derive(Clone, Debug)]
-pub(crate) struct Rule {
-    name: String,
-    exceptions: Vec<(String, String)>,
-}
-
 impl Rule {
-    /// Compiles a rule.
+    /// Compiles a rule. Never fails: what cannot be compiled becomes the error outcome of every evaluation.
     pub(crate) fn compile(rule: Node<'_>, policy: &RuleContext<'_>) -> (Self, Vec<Warning>) {
-        let name = rule.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
-        let exceptions = policy.exceptions.iter().map(|e| (e.name.to_owned(), e.key.to_owned())).collect();
-        (Self { name, exceptions }, Vec::new())
+        let mut warnings = Vec::new();
+        let properties = rule.get("reportProperties").map(Node::entries).into_iter().flatten();
+        let compiled = Self {
+            name: rule.get("name").and_then(Node::as_str).unwrap_or_default().to_owned(),
+            policy_namespace: policy.policy.namespace.clone(),
+            properties: properties
+                .filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())))
+                .collect(),
+            entries: Entries::compile(rule.get("context"), "context", &mut warnings),
+            extractors: rule.get("imageExtractors").filter(|node| !node.is_null()).map(Extractors::compile),
+            preconditions: AnyAllConditions::compile(
+                rule.get("preconditions"),
+                "preconditions",
+                &mut warnings,
+            ),
+            exceptions: policy.exceptions.iter().map(Exception::compile).collect(),
+            body: Body::compile(rule, &mut warnings),
+        };
+        (compiled, warnings)
     }
 
     /// Judges a resource that the rule matches.
-    pub(crate) fn evaluate(&self, _inputs: &Inputs<'_>, exclusions: &Exclusions) -> RuleResult {
-        let excepted: Vec<_> = exclusions.exceptions.iter().filter_map(|at| self.exceptions.get(*at)).collect();
-        if excepted.is_empty() {
-            return RuleResult::Done(Outcome::new(&self.name, Status::Error, "rules are not evaluated"));
+    pub(crate) fn evaluate(&self, inputs: &Inputs<'_>, exclusions: &Exclusions) -> RuleResult {
+        let arena = Arena::default();
+        let shared = Shared::new(inputs, &arena);
+        self.evaluate_in(&shared, exclusions)
+    }
+
+    fn evaluate_in<'d>(&'d self, shared: &'d Shared<'d>, exclusions: &Exclusions) -> RuleResult {
+        let context = Context::new(shared, &self.entries, &self.policy_namespace)
+            .with_extractors(self.extractors.as_ref());
+        let response = match self.preconditions.evaluate(&context) {
+            Err(Failure::Pending) => return RuleResult::Needs,
+            Err(Failure::Error(message)) => {
+                let what = match self.preconditions.invalid() {
+                    Some(_) => "failed to evaluate preconditions: failed to parse preconditions",
+                    None => "failed to evaluate preconditions",
+                };
+                Ok(Some(Response::error(format!("{what}: {message}"))))
+            }
+            Ok(held) if !held.is_true => {
+                let message = condition::join_non_empty(&["preconditions not met", &held.message], "; ");
+                Ok(Some(Response::new(Status::Skip, message)))
+            }
+            Ok(_) => self.judged(&context, exclusions),
+        };
+        match response {
+            Err(Failure::Pending) => RuleResult::Needs,
+            Err(Failure::Error(message)) => RuleResult::Done(self.outcome(Response::error(message))),
+            Ok(None) => RuleResult::NotApplicable,
+            Ok(Some(response)) => RuleResult::Done(self.outcome(response)),
         }
-        let join = |parts: Vec<&str>, by| parts.join(by);
-        let keys = join(excepted.iter().map(|(_, key)| key.as_str()).collect(), ", ");
-        let names = join(excepted.iter().map(|(name, _)| name.as_str()).collect(), ",");
-        let message = format!("rule is skipped due to policy exceptions{keys}");
-        let mut outcome = Outcome::new(&self.name, Status::Skip, message);
-        outcome.properties.insert("exceptions".to_owned(), names);
-        RuleResult::Done(outcome)
+    }
+
+    fn judged<'d>(&'d self, context: &Context<'d>, exclusions: &Exclusions) -> body::Answer {
+        let excepting = exception::applying(&self.exceptions, exclusions, context)?;
+        self.body.evaluate(&self.name, context, &excepting)
+    }
+
+    fn outcome(&self, response: Response) -> Outcome {
+        let mut properties = self.properties.clone();
+        properties.extend(response.properties);
+        Outcome { rule: self.name.clone(), status: response.status, message: response.message, properties }
     }
 }

@@ -18,11 +18,11 @@ const FIELDS: &str = include_str!("shape/fields.json");
 /// One of the shapes that are known by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shaped {
-    /// The spec of a ClusterPolicy or Policy.
+    /// The spec of a `ClusterPolicy` or Policy.
     Policy,
-    /// The spec of a PolicyException.
+    /// The spec of a `PolicyException`.
     Exception,
-    /// The spec of a GlobalContextEntry.
+    /// The spec of a `GlobalContextEntry`.
     #[cfg_attr(not(test), expect(dead_code, reason = "entries are read where facts are fetched"))]
     GlobalContextEntry,
 }
@@ -96,7 +96,9 @@ impl Shape {
             return;
         }
         let mut mistyped = |wanted: &str| {
-            oddities.mistyped.push(Warning { path: path.to_owned(), message: format!("this is not {wanted}") });
+            oddities
+                .mistyped
+                .push(Warning { path: path.to_owned(), message: format!("this is not {wanted}") });
         };
         match self {
             Self::Any => {}
@@ -105,8 +107,11 @@ impl Shape {
                     mistyped(name);
                 }
             }
-            Self::StringMap if node.kind() != Kind::Object => mistyped("a map"),
-            Self::StringMap => {}
+            Self::StringMap => {
+                if node.kind() != Kind::Object {
+                    mistyped("a map");
+                }
+            }
             Self::List(_) if node.kind() != Kind::Array => mistyped("a list"),
             Self::List(shape) => {
                 for (index, item) in node.items().enumerate() {

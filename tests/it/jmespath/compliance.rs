@@ -1,12 +1,16 @@
-//! The compliance suite of JMESPath, as Kyverno's fork ships it.
+//! The compliance suite of `JMESPath`, as Kyverno's fork ships it.
 
 use super::*;
+
+/// Cases that Kyverno's own `sum` answers differently.
+const REPLACED: &[(&str, &str)] =
+    &[("sum(`[]`)", "JMESPath function 'sum': at least one element in the array is required")];
 
 /// Expressions whose result is `null` in the suite and an error in Kyverno's dialect, because a key is missing in a map.
 const NOT_FOUND: &str = include_str!("not_found.txt");
 
 fn cases() -> Option<Vec<(String, Document, Json)>> {
-    let mut files: Vec<_> = std::fs::read_dir(shared("corpus/jmespath")?)
+    let mut files: Vec<_> = std::fs::read_dir(crate::shared::folder("corpus/jmespath")?)
         .expect("the folder is readable")
         .map(|entry| entry.expect("the entry is readable").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
@@ -41,7 +45,7 @@ fn every_case_gives_its_result_except_where_a_missing_key_is_an_error() {
                 not_found.push(format!("{file}: {expression}"));
             }
             (Some(wanted), Ok(got)) if wanted == got => {}
-            // WHY: keys() and values() are in random order there and sorted here.
+            (_, Err(error)) if REPLACED.contains(&(expression, &error)) => {}
             (wanted, got) => failures.push(format!("{file}: {expression}: wanted {wanted:?}, got {got:?}")),
         }
     }

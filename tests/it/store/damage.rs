@@ -22,11 +22,7 @@ fn key(row: u32) -> Vec<u8> {
 /// The value of a row in a round; some are long enough to be split.
 fn value(row: u32, round: u8) -> Vec<u8> {
     let mut random = Random(u64::from(row) << 8 | u64::from(round));
-    let size = if row % 500 == 1 {
-        130_000
-    } else {
-        random.below(500)
-    };
+    let size = if row % 500 == 1 { 130_000 } else { random.below(500) };
     let mut value = vec![round];
     value.extend(random.bytes(size));
     value
@@ -38,11 +34,7 @@ fn original(path: &Path) {
         let store = SledStore::open(path).unwrap();
         for rows in (0..ROWS).collect::<Vec<_>>().chunks(300) {
             store
-                .put_batch(
-                    rows.iter()
-                        .map(|&row| Write::Put(key(row), value(row, round)))
-                        .collect(),
-                )
+                .put_batch(rows.iter().map(|&row| Write::Put(key(row), value(row, round))).collect())
                 .unwrap();
         }
     }
@@ -60,11 +52,7 @@ fn file_of(path: &Path, prefix: &str) -> PathBuf {
 }
 
 fn open_file(path: &Path) -> (fs::File, usize) {
-    let file = fs::File::options()
-        .read(true)
-        .write(true)
-        .open(path)
-        .unwrap();
+    let file = fs::File::options().read(true).write(true).open(path).unwrap();
     let len = usize::try_from(file.metadata().unwrap().len()).unwrap();
     (file, len)
 }
@@ -83,10 +71,7 @@ fn flip_bits(path: &Path, n: usize, random: &mut Random) {
 
 fn zero_block(path: &Path, random: &mut Random) {
     let (mut file, len) = open_file(path);
-    file.seek(SeekFrom::Start(
-        (random.below(len.div_ceil(4096)) * 4096) as u64,
-    ))
-    .unwrap();
+    file.seek(SeekFrom::Start((random.below(len.div_ceil(4096)) * 4096) as u64)).unwrap();
     file.write_all(&[0; 4096]).unwrap();
 }
 
@@ -99,15 +84,9 @@ fn truncate(path: &Path, random: &mut Random) {
 fn survives(path: &Path, what: &str) -> bool {
     let store = SledStore::open(path).unwrap_or_else(|error| panic!("{what}: {error}"));
     let is_known = |key_read: &[u8], read: &[u8]| {
-        let row = std::str::from_utf8(&key_read[4..])
-            .unwrap()
-            .parse()
-            .unwrap();
+        let row = std::str::from_utf8(&key_read[4..]).unwrap().parse().unwrap();
         let round = *read.first().unwrap();
-        assert!(
-            round < ROUNDS && read == value(row, round),
-            "{what}: row {row} is wrong"
-        );
+        assert!(round < ROUNDS && read == value(row, round), "{what}: row {row} is wrong");
     };
     let _end = store
         .scan_prefix(b"key-", &mut |key, read| {
@@ -121,13 +100,7 @@ fn survives(path: &Path, what: &str) -> bool {
             is_known(key, &read);
         }
     }
-    store
-        .put_batch(
-            (0..50_u8)
-                .map(|i| Write::Put(vec![i], vec![i; 100]))
-                .collect(),
-        )
-        .unwrap();
+    store.put_batch((0..50_u8).map(|i| Write::Put(vec![i], vec![i; 100])).collect()).unwrap();
     store.flush().unwrap();
     assert_eq!(store.health(), Health::Ok, "{what}");
     let is_replaced = store.rebuilt().is_some();
@@ -144,16 +117,11 @@ fn keeps_what_is_written(path: &Path, what: &str) -> bool {
         let store = SledStore::open(path).unwrap_or_else(|error| panic!("{what}, again: {error}"));
         let read: Vec<_> = (0..50_u8).map(|i| store.get(&[i]).unwrap()).collect();
         if store.rebuilt().is_none() {
-            assert!(
-                (0..50).map(expected).eq(read),
-                "{what}: a written row is lost"
-            );
+            assert!((0..50).map(expected).eq(read), "{what}: a written row is lost");
             return is_replaced;
         }
         is_replaced = true;
-        let rows = (0..50_u8)
-            .map(|i| Write::Put(vec![i], vec![i; 100]))
-            .collect();
+        let rows = (0..50_u8).map(|i| Write::Put(vec![i], vec![i; 100])).collect();
         store.put_batch(rows).unwrap();
         assert_eq!(store.health(), Health::Ok, "{what}, again");
     }
@@ -232,12 +200,8 @@ fn files_that_are_empty_lost_or_nonsense() {
     check("no database folder", 1, |path, _| {
         fs::remove_dir_all(path.join("db-1")).unwrap();
     });
-    check(
-        "a file in the place of the database folder",
-        1,
-        |path, _| {
-            fs::remove_dir_all(path.join("db-1")).unwrap();
-            fs::write(path.join("db-1"), "x").unwrap();
-        },
-    );
+    check("a file in the place of the database folder", 1, |path, _| {
+        fs::remove_dir_all(path.join("db-1")).unwrap();
+        fs::write(path.join("db-1"), "x").unwrap();
+    });
 }

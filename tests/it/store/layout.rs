@@ -40,10 +40,7 @@ fn open_raw(path: &Path) -> sled::Db {
     loop {
         match sled::open(path) {
             Ok(db) => return db,
-            Err(error) => assert!(
-                error.to_string().contains("could not acquire lock"),
-                "{error}"
-            ),
+            Err(error) => assert!(error.to_string().contains("could not acquire lock"), "{error}"),
         }
     }
 }

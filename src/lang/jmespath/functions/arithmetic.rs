@@ -14,9 +14,13 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("add", &[ANY, ANY], |a| operands(a).and_then(|(left, right)| add(a, left, right))),
     Function::new("divide", &[ANY, ANY], |a| operands(a).and_then(|(left, right)| divide(a, left, right))),
     Function::new("modulo", &[ANY, ANY], |a| operands(a).and_then(|(left, right)| modulo(a, left, right))),
-    Function::new("multiply", &[ANY, ANY], |a| operands(a).and_then(|(left, right)| multiply(a, left, right))),
+    Function::new("multiply", &[ANY, ANY], |a| {
+        operands(a).and_then(|(left, right)| multiply(a, left, right))
+    }),
     Function::new("round", &[NUMBER, NUMBER], round),
-    Function::new("subtract", &[ANY, ANY], |a| operands(a).and_then(|(left, right)| subtract(a, left, right))),
+    Function::new("subtract", &[ANY, ANY], |a| {
+        operands(a).and_then(|(left, right)| subtract(a, left, right))
+    }),
     Function::new("sum", &[ARRAY], sum),
 ];
 
@@ -76,7 +80,8 @@ fn multiply<'d>(a: &Arguments<'_, 'd>, left: Operand, right: Operand) -> Answer<
         (Operand::Scalar(left), Operand::Scalar(right)) => Ok(Value::Float(left * right)),
         (Operand::Quantity(quantity), Operand::Scalar(factor))
         | (Operand::Scalar(factor), Operand::Quantity(quantity)) => {
-            let product = quantity.mul_f64(factor).map_err(|error| EvaluateError::other(error.to_string()))?;
+            let product =
+                quantity.mul_f64(factor).map_err(|error| EvaluateError::other(error.to_string()))?;
             Ok(text(&product))
         }
         (Operand::Duration(duration), Operand::Scalar(factor))
@@ -105,7 +110,9 @@ fn divide<'d>(a: &Arguments<'_, 'd>, left: Operand, right: Operand) -> Answer<'d
             let quotient = left.div_f64(right).map_err(|error| EvaluateError::other(error.to_string()))?;
             Ok(text(&quotient))
         }
-        (Operand::Duration(left), Operand::Duration(right)) => Ok(Value::Float(left.seconds() / right.seconds())),
+        (Operand::Duration(left), Operand::Duration(right)) => {
+            Ok(Value::Float(left.seconds() / right.seconds()))
+        }
         (Operand::Duration(left), Operand::Scalar(right)) => {
             Ok(text(&Duration::from_seconds_f64(left.seconds() / right)))
         }

@@ -1,5 +1,7 @@
 //! The functions of go-jmespath itself (`functions.go`), apart from `sum`, which Kyverno replaces.
 
+#![expect(clippy::unnecessary_wraps, reason = "the functions of a table have one signature")]
+
 use std::cmp::Ordering;
 
 use super::{ANY, ARRAY, Answer, Arguments, Function, NUMBER, OBJECT, STRING, Type};

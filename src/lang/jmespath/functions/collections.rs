@@ -23,12 +23,11 @@ fn items<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     let pair = |key: Value<'d>, value: Value<'d>| {
         Value::map(Map::from([(key_name.clone(), key), (value_name.clone(), value)]))
     };
-    let pairs: Vec<Value<'d>> = match value.entries() {
-        Some(entries) => entries.into_iter().map(|(key, value)| pair(Value::String(key), value)).collect(),
-        None => {
-            let items = a.items(0)?.into_iter().enumerate();
-            items.map(|(position, item)| pair(Value::Float(position as f64), item)).collect()
-        }
+    let pairs: Vec<Value<'d>> = if let Some(entries) = value.entries() {
+        entries.into_iter().map(|(key, value)| pair(Value::String(key), value)).collect()
+    } else {
+        let items = a.items(0)?.into_iter().enumerate();
+        items.map(|(position, item)| pair(Value::Float(position as f64), item)).collect()
     };
     a.env().charge(pairs.len())?;
     Ok(Value::list(pairs))
@@ -52,8 +51,9 @@ fn lookup<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
         (Kind::Object, Value::String(key)) => Ok(container.get(key).unwrap_or(Value::Null)),
         (Kind::Object, _) => Err(a.error("argument #2 is not of type String")),
         (_, Value::Float(number)) => {
-            let index = index(*number)
-                .map_err(|message| EvaluateError::other(format!("JMESPath function 'lookup': argument #2: {message}")))?;
+            let index = index(*number).map_err(|message| {
+                EvaluateError::other(format!("JMESPath function 'lookup': argument #2: {message}"))
+            })?;
             let mut items = a.items(0)?.into_iter();
             Ok(usize::try_from(index).ok().and_then(|index| items.nth(index)).unwrap_or(Value::Null))
         }
@@ -75,4 +75,3 @@ fn object_from_lists<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     }
     Ok(Value::map(object))
 }
-

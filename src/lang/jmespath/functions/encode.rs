@@ -1,26 +1,27 @@
 //! Kyverno's functions that decode and encode: base64, JSON, YAML, hashes.
 
-use base64::Engine as _;
 use super::{Answer, Arguments, Function, STRING};
 use crate::document::{Document, Value};
 use crate::lang::jmespath::{EvaluateError, go_json};
+use base64::Engine as _;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("base64_decode", &[STRING], base64_decode),
     Function::new("base64_encode", &[STRING], |a| {
         a.owned(base64::engine::general_purpose::STANDARD.encode(a.text(0)))
     }),
-    Function::new("md5", &[STRING], |a| hashed::<md5::Md5>(a)),
+    Function::new("md5", &[STRING], hashed::<md5::Md5>),
     Function::new("parse_json", &[STRING], parse_json),
     Function::new("parse_yaml", &[STRING], parse_yaml),
-    Function::new("sha1", &[STRING], |a| hashed::<sha1::Sha1>(a)),
-    Function::new("sha256", &[STRING], |a| hashed::<sha2::Sha256>(a)),
+    Function::new("sha1", &[STRING], hashed::<sha1::Sha1>),
+    Function::new("sha256", &[STRING], hashed::<sha2::Sha256>),
 ];
 
 fn hashed<'d, H: sha2::Digest>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     a.env().charge_text(a.text(0).len())?;
-    let hash: String = H::digest(a.text(0)).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Value::owned(hash))
+    let digits = H::digest(a.text(0)).iter().flat_map(|byte| [byte >> 4, byte & 0xf]).collect::<Vec<u8>>();
+    let hash = digits.into_iter().filter_map(|digit| char::from_digit(digit.into(), 16));
+    Ok(Value::owned(hash.collect::<String>()))
 }
 
 fn base64_decode<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
@@ -41,7 +42,8 @@ fn replace_invalid(bytes: &[u8]) -> String {
 
 /// Go's `base64.StdEncoding`: line ends are skipped, padding is required, spare bits are ignored. The error is the offset of what is wrong.
 fn decode_base64(bytes: &[u8]) -> Result<Vec<u8>, usize> {
-    let mut symbols = bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
+    let mut symbols =
+        bytes.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).peekable();
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3);
     loop {
         let mut group = [0_u8; 4];
@@ -106,16 +108,17 @@ pub(super) fn detached<'d>(a: &Arguments<'_, 'd>, document: &Document) -> Answer
             Value::Int(value) => Value::Int(*value),
             Value::Float(value) => Value::Float(*value),
             Value::String(text) => Value::owned(text.as_str()),
-            container => match container.items() {
-                Some(items) => Value::list(items.iter().map(|item| copy(a, item)).collect::<Result<_, _>>()?),
-                None => {
-                    let entries = container.entries().unwrap_or_default();
-                    let copied = entries
-                        .iter()
-                        .map(|(key, value)| Ok((key.as_str().to_owned().into(), copy(a, value)?)));
-                    Value::map(copied.collect::<Result<_, EvaluateError>>()?)
+            container => {
+                if let Some(items) = container.items() {
+                    return Ok(Value::list(
+                        items.iter().map(|item| copy(a, item)).collect::<Result<_, _>>()?,
+                    ));
                 }
-            },
+                let entries = container.entries().unwrap_or_default();
+                let copied =
+                    entries.iter().map(|(key, value)| Ok((key.as_str().to_owned().into(), copy(a, value)?)));
+                Value::map(copied.collect::<Result<_, EvaluateError>>()?)
+            }
         })
     }
     copy(a, &document.root().into())

@@ -20,9 +20,9 @@ fn random<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     a.env().charge(pattern.len() * 50)?;
     Regexp::compile(pattern).map_err(|error| EvaluateError::other(error.to_string()))?;
     let mut parser = Parser { rest: pattern, depth: 0 };
-    let tree = parser.alternatives().map_err(|message| {
-        EvaluateError::other(format!("error parsing regexp: {message}"))
-    })?;
+    let tree = parser
+        .alternatives()
+        .map_err(|message| EvaluateError::other(format!("error parsing regexp: {message}")))?;
     let mut text = String::new();
     generate(&tree, a.env(), &mut text)?;
     Ok(Value::owned(text))
@@ -190,7 +190,9 @@ impl Parser<'_> {
             Some('n') => Ok('\n'),
             Some('r') => Ok('\r'),
             Some('v') => Ok('\u{b}'),
-            Some(other) if other.is_ascii_alphanumeric() => Err(format!("invalid escape sequence: `\\{other}`")),
+            Some(other) if other.is_ascii_alphanumeric() => {
+                Err(format!("invalid escape sequence: `\\{other}`"))
+            }
             Some(other) => Ok(other),
             None => Err("trailing backslash at end of expression: ``".to_owned()),
         }

@@ -14,8 +14,12 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("regex_match", &[STRING, STRING_OR_NUMBER], regex_match).prepared(Preparation::Regexp),
     Function::new("regex_replace_all", &[STRING, STRING_OR_NUMBER, STRING_OR_NUMBER], replace_all)
         .prepared(Preparation::Regexp),
-    Function::new("regex_replace_all_literal", &[STRING, STRING_OR_NUMBER, STRING_OR_NUMBER], replace_all_literal)
-        .prepared(Preparation::Regexp),
+    Function::new(
+        "regex_replace_all_literal",
+        &[STRING, STRING_OR_NUMBER, STRING_OR_NUMBER],
+        replace_all_literal,
+    )
+    .prepared(Preparation::Regexp),
 ];
 
 /// What compiling a regular expression during an evaluation costs, in steps a byte.

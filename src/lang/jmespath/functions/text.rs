@@ -1,8 +1,10 @@
 //! Kyverno's functions over strings and labels.
 
+#![expect(clippy::unnecessary_wraps, reason = "the functions of a table have one signature")]
+
 use super::{Answer, Arguments, Function, NUMBER, OBJECT, Preparation, STRING, STRING_OR_NUMBER};
 use crate::document::Value;
-use crate::gostd::{strconv, wildcard};
+use crate::gostd::{strconv, strings, wildcard};
 use crate::lang::jmespath::go_value::equal_counted;
 use crate::lang::jmespath::prepared::Prepared;
 
@@ -10,9 +12,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("compare", &[STRING, STRING], compare),
     Function::new("equal_fold", &[STRING, STRING], equal_fold),
     Function::new("label_match", &[OBJECT, OBJECT], label_match),
-    Function::new("pattern_match", &[STRING, STRING_OR_NUMBER], pattern_match).prepared(Preparation::Wildcard),
+    Function::new("pattern_match", &[STRING, STRING_OR_NUMBER], pattern_match)
+        .prepared(Preparation::Wildcard),
     Function::new("replace", &[STRING, STRING, STRING, NUMBER], replace),
-    Function::new("replace_all", &[STRING, STRING, STRING], |a| replace_up_to(a, usize::MAX)),
+    Function::new("replace_all", &[STRING, STRING, STRING], |a| replace_up_to(a, -1)),
     Function::new("split", &[STRING, STRING], split),
     Function::new("to_boolean", &[STRING], to_boolean),
     Function::new("to_lower", &[STRING], |a| a.owned(a.text(0).chars().map(lower).collect())),
@@ -50,14 +53,9 @@ fn only(mut characters: impl Iterator<Item = char>) -> Option<char> {
     characters.next().filter(|_| characters.next().is_none())
 }
 
-/// What letters that differ only in case have in common. The dotted and the dotless i are letters of their own.
-fn fold(character: char) -> char {
-    if matches!(character, 'İ' | 'ı') { character } else { lower(upper(character)) }
-}
-
 fn equal_fold<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     a.env().charge_text(a.text(0).len())?;
-    Ok(Value::Bool(a.text(0).chars().map(fold).eq(a.text(1).chars().map(fold))))
+    Ok(Value::Bool(strings::equal_fold(a.text(0), a.text(1))))
 }
 
 fn label_match<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
@@ -81,25 +79,21 @@ fn pattern_match<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
 }
 
 fn replace<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
-    replace_up_to(a, usize::try_from(strconv::f64_to_i64(a.number(3))).unwrap_or(usize::MAX))
+    replace_up_to(a, strconv::f64_to_i64(a.number(3)))
 }
 
-fn replace_up_to<'d>(a: &Arguments<'_, 'd>, times: usize) -> Answer<'d> {
+/// A negative number of times is without a bound.
+fn replace_up_to<'d>(a: &Arguments<'_, 'd>, times: i64) -> Answer<'d> {
     let (text, old, new) = (a.text(0), a.text(1), a.text(2));
     let n_matches = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() };
-    a.env().charge_text(text.len().saturating_add(n_matches.min(times).saturating_mul(new.len())))?;
-    Ok(Value::owned(text.replacen(old, new, times)))
+    a.env().charge_text(text.len().saturating_add(n_matches.saturating_mul(new.len())))?;
+    Ok(Value::owned(strings::replace(text, old, new, times)))
 }
 
 fn split<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     let (text, separator) = (a.text(0), a.text(1));
     a.env().charge(text.len() / separator.len().max(1) + 1)?;
-    let parts = if separator.is_empty() {
-        text.chars().map(|part| Value::owned(part.to_string())).collect()
-    } else {
-        text.split(separator).map(Value::owned).collect()
-    };
-    Ok(Value::list(parts))
+    Ok(Value::list(strings::split(text, separator).into_iter().map(Value::owned).collect()))
 }
 
 fn to_boolean<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
@@ -114,7 +108,7 @@ fn to_boolean<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
 fn trim<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     let cutset = a.text(1);
     a.env().charge_text(a.text(0).len().saturating_mul(cutset.len()))?;
-    a.owned(a.text(0).trim_matches(|c| cutset.contains(c)).to_owned())
+    a.owned(strings::trim(a.text(0), cutset).to_owned())
 }
 
 fn trim_prefix<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
@@ -126,7 +120,7 @@ fn trim_prefix<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
 
 fn truncate<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     let length = usize::try_from(strconv::f64_to_i64(a.number(1))).unwrap_or(0);
-    a.owned(a.text(0).chars().take(length).collect())
+    a.owned(strings::truncate(a.text(0), length).to_owned())
 }
 
 /// What Kyverno makes of a value that stands for a text: numbers with the precision of a `float32`.

@@ -13,12 +13,18 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("time_before", &[STRING, STRING], |a| Ok(Value::Bool(time(a, 0)?.is_before(&time(a, 1)?)))),
     Function::new("time_between", &[STRING, STRING, STRING], between),
     Function::new("time_diff", &[STRING, STRING], diff),
-    Function::new("time_now", &[], |a| Ok(rfc3339(&now(a)))).ignoring_arguments().volatile(Volatility::Always),
-    Function::new("time_now_utc", &[], |a| Ok(rfc3339(&now(a)))).ignoring_arguments().volatile(Volatility::Always),
+    Function::new("time_now", &[], |a| Ok(rfc3339(&now(a))))
+        .ignoring_arguments()
+        .volatile(Volatility::Always),
+    Function::new("time_now_utc", &[], |a| Ok(rfc3339(&now(a))))
+        .ignoring_arguments()
+        .volatile(Volatility::Always),
     Function::new("time_parse", &[STRING, STRING], parse),
     Function::new("time_since", &[STRING, STRING, STRING], since).volatile(Volatility::UnlessGiven(2)),
     Function::new("time_to_cron", &[STRING], to_cron),
-    Function::new("time_truncate", &[STRING, STRING], |a| Ok(rfc3339(&time(a, 0)?.truncate(duration(a, 1)?)))),
+    Function::new("time_truncate", &[STRING, STRING], |a| {
+        Ok(rfc3339(&time(a, 0)?.truncate(duration(a, 1)?)))
+    }),
     Function::new("time_utc", &[STRING], |a| Ok(rfc3339(&time(a, 0)?.to_utc()))),
 ];
 

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value as Json, json};
 use x509_parser::der_parser::Oid;
-use x509_parser::extensions::{DistributionPointName, GeneralName, GeneralSubtree, ParsedExtension, X509Extension};
+use x509_parser::extensions::{
+    DistributionPointName, GeneralName, GeneralSubtree, ParsedExtension, X509Extension,
+};
 use x509_parser::x509::{AlgorithmIdentifier, X509Name};
 
 use crate::gostd::time::Time;
@@ -51,16 +53,25 @@ fn pss_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> u8 {
         let hash = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last];
         parameters.windows(hash.len()).any(|window| window == hash)
     };
-    [(1, 13), (2, 14), (3, 15)].into_iter().find(|(last, _)| names_hash(*last)).map_or(0, |(_, number)| number)
+    [(1, 13), (2, 14), (3, 15)]
+        .into_iter()
+        .find(|(last, _)| names_hash(*last))
+        .map_or(0, |(_, number)| number)
 }
 
 /// Go's `pkix.Name`.
 pub(super) fn name(name: &X509Name<'_>) -> Json {
     let mut names = Vec::new();
     let mut lists: Map<String, Json> = Map::new();
-    for list in
-        ["Country", "Organization", "OrganizationalUnit", "Locality", "Province", "StreetAddress", "PostalCode"]
-    {
+    for list in [
+        "Country",
+        "Organization",
+        "OrganizationalUnit",
+        "Locality",
+        "Province",
+        "StreetAddress",
+        "PostalCode",
+    ] {
         lists.insert(list.to_owned(), Json::Null);
     }
     lists.insert("CommonName".to_owned(), "".into());
@@ -93,9 +104,7 @@ pub(super) fn name(name: &X509Name<'_>) -> Json {
 }
 
 pub(super) fn extensions(extensions: &[X509Extension<'_>]) -> Json {
-    let one = |extension: &X509Extension<'_>| {
-        json!({"Id": oid(&extension.oid), "Critical": extension.critical, "Value": base64(extension.value)})
-    };
+    let one = |extension: &X509Extension<'_>| json!({"Id": oid(&extension.oid), "Critical": extension.critical, "Value": base64(extension.value)});
     list(extensions.iter().map(one).collect())
 }
 
@@ -151,7 +160,8 @@ fn url(text: &str) -> Json {
         None => ("", rest),
     };
     let is_opaque = !rest.starts_with('/');
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     json!({
         "Scheme": scheme.to_lowercase(),
         "Opaque": if is_opaque { path } else { "" },

@@ -1,0 +1,106 @@
+//! Evaluates one policy on one resource of a test, with the values that the test gives.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::lang::{Evaluation, Inputs, Operation, Request};
+use crate::limits;
+use crate::model::{Outcome, Status};
+
+use crate::policy::Standing;
+
+use super::values::{Given, Values};
+use super::world::{Ruling, Subject, World};
+
+/// The outcomes of a policy on a resource; none if it does not apply.
+///
+/// Rules that have values of their own are evaluated with these in a run of their own. A policy that nothing
+/// evaluates says so as an error: a test must not pass because nothing was asked.
+pub(super) fn evaluate(
+    world: &World,
+    ruling: &Ruling,
+    subject: &Subject,
+    operation: Operation,
+) -> Vec<Outcome> {
+    if let Standing::NotScanned { reason } = &ruling.policy.standing
+        && ruling.policy.selection.kinds.is_empty()
+    {
+        return error(reason);
+    }
+    if !ruling.policy.selection.selects(&subject.matched_as) {
+        return Vec::new();
+    }
+    let name = &ruling.policy.key.name;
+    let common = world.values.of_resource(name, &subject.id.key.name);
+    let own: Vec<(&str, &Given)> = world.values.of_rules(name).collect();
+    let run = |given: Given| {
+        let asked = (operation == Operation::Create).then(|| Values::operation(&given)).flatten();
+        once(world, ruling, subject, asked.unwrap_or(operation), given)
+    };
+    let mut outcomes = run(common.clone());
+    for (rule, values) in own {
+        let mut given = common.clone();
+        given.extend(values.iter().map(|(name, value)| (name.clone(), Arc::clone(value))));
+        let with_values = run(given);
+        let is_of_rule = |outcome: &&Outcome| is_rule(&outcome.rule, rule);
+        outcomes.retain(|outcome| !is_rule(&outcome.rule, rule));
+        outcomes.extend(with_values.iter().filter(is_of_rule).cloned());
+    }
+    if !ruling.policy.presentation.is_scored {
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.status == Status::Fail) {
+            outcome.status = Status::Warn;
+        }
+    }
+    outcomes
+}
+
+/// Whether an outcome's rule is the named one or was generated from it for pod controllers.
+pub(super) fn is_rule(of_outcome: &str, named: &str) -> bool {
+    [of_outcome.strip_prefix("autogen-cronjob-"), of_outcome.strip_prefix("autogen-"), Some(of_outcome)]
+        .contains(&Some(named))
+}
+
+/// One evaluation, repeated while it needs facts.
+fn once(
+    world: &World,
+    ruling: &Ruling,
+    subject: &Subject,
+    operation: Operation,
+    mut given: Given,
+) -> Vec<Outcome> {
+    let patched = Values::patched(&subject.document, &mut given);
+    let object = patched.as_ref().unwrap_or(&subject.document);
+    let has_old = matches!(operation, Operation::Update | Operation::Delete);
+    let request = Request {
+        operation,
+        user: world.user.clone(),
+        old_object: has_old.then(|| Arc::clone(&subject.document)),
+        subresource: subject.subresource.clone(),
+        given,
+    };
+    let mut facts = BTreeMap::new();
+    for _ in 0..limits::FACT_ROUNDS_MAX {
+        let inputs = Inputs::new(&subject.matched_as, object, &request, &facts, world.now);
+        let evaluation = catch_unwind(AssertUnwindSafe(|| ruling.policy.evaluator.evaluate(&inputs)));
+        match evaluation {
+            Ok(Evaluation::Done(outcomes)) => return outcomes,
+            Ok(Evaluation::Needs(keys)) => {
+                let n_before = facts.len();
+                for key in keys {
+                    let fact = world.lookups.find(&key, &world.values);
+                    facts.insert(key, fact);
+                }
+                if facts.len() == n_before {
+                    return error("the policy asks for the same facts again and again");
+                }
+            }
+            Err(_) => return error("the evaluation failed unexpectedly"),
+        }
+    }
+    error("the policy asks for more and more facts")
+}
+
+fn error(message: &str) -> Vec<Outcome> {
+    vec![Outcome::new("", Status::Error, message)]
+}

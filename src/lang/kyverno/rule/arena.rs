@@ -1,0 +1,133 @@
+//! Keeps what is made during one evaluation (documents, compiled expressions) for as long as the evaluation lasts, so that values can
+//! borrow from it.
+
+use std::cell::OnceCell;
+use std::fmt;
+
+use crate::document::{Document, DocumentBuilder, Kind, Node, Value};
+use crate::lang::jmespath::Program;
+
+/// The keeper; grows only.
+#[derive(Default)]
+pub(crate) struct Arena {
+    documents: Link<Document>,
+    programs: Link<Program>,
+}
+
+struct Link<T>(OnceCell<Box<(T, Link<T>)>>);
+
+impl<T> Default for Link<T> {
+    fn default() -> Self {
+        Self(OnceCell::new())
+    }
+}
+
+impl<T> Link<T> {
+    /// Appends an item.
+    fn push(&self, item: T) -> &T {
+        let mut link = self;
+        while let Some(next) = link.0.get() {
+            link = &next.1;
+        }
+        &link.0.get_or_init(|| Box::new((item, Self::default()))).0
+    }
+}
+
+impl<T> Drop for Link<T> {
+    /// Takes the chain apart link by link, so that a long one does not recurse.
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        while let Some(mut link) = next {
+            next = link.1.0.take();
+        }
+    }
+}
+
+impl Arena {
+    /// Keeps a document.
+    pub(super) fn document(&self, document: Document) -> &Document {
+        self.documents.push(document)
+    }
+
+    /// Keeps an expression.
+    pub(super) fn program(&self, program: Program) -> &Program {
+        self.programs.push(program)
+    }
+
+    /// The value as it is after Kyverno has written it as JSON and read it again: all numbers are floats.
+    pub(super) fn json_value<'d>(&'d self, value: Value<'d>) -> Value<'d> {
+        match value {
+            Value::Int(number) => Value::Float(number as f64),
+            Value::Node(node) if !has_integers(node) => value,
+            Value::Node(_) | Value::List(_) | Value::Map(_) => {
+                let mut builder = DocumentBuilder::new();
+                write_floats(&value, &mut builder);
+                self.document(builder.finish()).root().into()
+            }
+            scalar => scalar,
+        }
+    }
+}
+
+impl fmt::Debug for Arena {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arena").finish_non_exhaustive()
+    }
+}
+
+/// A copy of a document in which all numbers are floats.
+pub(super) fn json_document(node: Node<'_>) -> Document {
+    let mut builder = DocumentBuilder::new();
+    write_node_floats(node, &mut builder);
+    builder.finish()
+}
+
+fn has_integers(node: Node<'_>) -> bool {
+    match node.kind() {
+        Kind::Int => true,
+        Kind::Array => node.items().any(has_integers),
+        Kind::Object => node.entries().any(|(_, value)| has_integers(value)),
+        _ => false,
+    }
+}
+
+fn write_floats(value: &Value<'_>, builder: &mut DocumentBuilder) {
+    match value {
+        Value::Int(number) => builder.float(*number as f64),
+        Value::Node(node) => write_node_floats(*node, builder),
+        Value::List(items) => {
+            builder.open_array();
+            items.iter().for_each(|item| write_floats(item, builder));
+            builder.close();
+        }
+        Value::Map(entries) => {
+            builder.open_object();
+            for (key, value) in entries.iter() {
+                builder.key(key);
+                write_floats(value, builder);
+            }
+            builder.close();
+        }
+        scalar => scalar.write_to(builder),
+    }
+}
+
+fn write_node_floats(node: Node<'_>, builder: &mut DocumentBuilder) {
+    match node.kind() {
+        Kind::Int => builder.float(node.as_f64().unwrap_or_default()),
+        Kind::Array => {
+            builder.open_array();
+            node.items().for_each(|item| write_node_floats(item, builder));
+            builder.close();
+        }
+        Kind::Object => {
+            builder.open_object();
+            for (key, value) in node.entries() {
+                builder.key(key);
+                write_node_floats(value, builder);
+            }
+            builder.close();
+        }
+        _ => builder.node(node),
+    }
+}

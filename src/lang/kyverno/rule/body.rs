@@ -1,0 +1,373 @@
+//! What a rule checks: `validate` with `deny`, `pattern`, `anyPattern` or `foreach`, and the kinds of rule that are not built.
+//!
+//! The rules are those of Kyverno's `pkg/engine/handlers/validation/validate_resource.go`.
+
+mod foreach;
+
+use std::collections::BTreeMap;
+
+use crate::document::{Document, Kind, Node, Value};
+use crate::model::Status;
+use crate::policy::Warning;
+
+use super::condition::{AnyAllConditions, join_non_empty};
+use super::context::{Context, Failure};
+use super::exception::{self, Exception};
+use super::manifests::Manifests;
+use super::message::{self, Message, Substituted};
+use super::pattern::{Pattern, PatternError, Verdict};
+use super::pod_security::PodSecurity;
+use super::template::{self, Numbers, Template};
+use foreach::ForEach;
+
+/// What came of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Response {
+    pub(super) status: Status,
+    pub(super) message: String,
+    pub(super) properties: BTreeMap<String, String>,
+}
+
+impl Response {
+    pub(super) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), properties: BTreeMap::new() }
+    }
+
+    pub(super) fn error(message: impl Into<String>) -> Self {
+        Self::new(Status::Error, message)
+    }
+}
+
+/// What came of a rule; `None` is no outcome at all.
+pub(super) type Answer = Result<Option<Response>, Failure>;
+
+/// The body of a rule.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// `validate` with `deny`, patterns or `foreach`.
+    Validate(Validation),
+    /// `validate.podSecurity`.
+    PodSecurity(PodSecurity),
+    /// `validate.cel`.
+    Cel,
+    /// `validate.manifests`.
+    Manifests(Manifests),
+    /// Mutates or generates: says nothing in a scan.
+    Silent,
+    /// A known part of the language that is not built, or a rule that says nothing.
+    Unsupported(String),
+}
+
+/// `validate`.
+#[derive(Debug)]
+pub(super) struct Validation {
+    message: Message,
+    checks: Checks,
+}
+
+/// What is checked, once a rule or once a `foreach` element.
+#[derive(Debug)]
+enum Checks {
+    Deny(AnyAllConditions),
+    Pattern(PatternSource),
+    AnyPattern(AnyPatternSource),
+    ForEach(Vec<ForEach>),
+    Nothing,
+}
+
+/// A pattern: compiled, or compiled anew for each resource because it has variables.
+#[derive(Debug)]
+enum PatternSource {
+    Fixed(Result<Pattern, PatternError>),
+    Variable(Template),
+}
+
+#[derive(Debug)]
+enum AnyPatternSource {
+    Fixed(Vec<Result<Pattern, PatternError>>),
+    Variable(Template),
+    /// No list.
+    Invalid(String),
+}
+
+impl Body {
+    pub(super) fn compile(rule: Node<'_>, warnings: &mut Vec<Warning>) -> Self {
+        let part = |key: &str| rule.get(key).filter(|part| !part.is_null());
+        if let Some(validate) = part("validate") {
+            let unsupported = |what: &str| Self::Unsupported(format!("{what} is not supported"));
+            let has = |key: &str| validate.get(key).is_some_and(|part| !part.is_null());
+            if has("podSecurity") {
+                let null = Document::null();
+                let pod_security = validate.get("podSecurity").unwrap_or_else(|| null.root());
+                return Self::PodSecurity(PodSecurity::compile(pod_security));
+            }
+            if has("cel") {
+                return Self::Cel;
+            }
+            if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
+                return Self::Manifests(Manifests::compile(manifests));
+            }
+            if has("assert") {
+                return unsupported("validate.assert");
+            }
+            return Self::Validate(Validation::compile(validate, "validate", warnings));
+        }
+        if part("verifyImages").is_some_and(|images| images.kind() == Kind::Array) {
+            return Self::Unsupported("verifyImages is not supported".to_owned());
+        }
+        if part("mutate").is_some() || part("generate").is_some() {
+            return Self::Silent;
+        }
+        Self::Unsupported("the rule has nothing that is known to be checked".to_owned())
+    }
+
+    pub(super) fn evaluate<'d>(
+        &'d self,
+        rule: &str,
+        context: &Context<'d>,
+        exceptions: &[&'d Exception],
+    ) -> Answer {
+        if let Self::PodSecurity(pod_security) = self {
+            return pod_security.evaluate(rule, context, exceptions);
+        }
+        if !exceptions.is_empty() {
+            return Ok(Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions")));
+        }
+        match self {
+            Self::Validate(validation) => {
+                let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
+                validation.checks.evaluate(&scope, context)
+            }
+            Self::PodSecurity(_) => Ok(None),
+            Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
+            Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
+            Self::Silent => Ok(None),
+            Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
+        }
+    }
+}
+
+/// Where in a rule a check is evaluated.
+#[derive(Clone, Debug)]
+struct Scope<'s, 'd> {
+    rule: &'s str,
+    message: &'d Message,
+    /// What patterns are matched against instead of the resource.
+    element: Option<Node<'d>>,
+    /// How many `foreach` are around.
+    nesting: usize,
+}
+
+impl Validation {
+    fn compile(validate: Node<'_>, path: &str, warnings: &mut Vec<Warning>) -> Self {
+        Self {
+            message: Message::compile(validate.get("message")),
+            checks: Checks::compile(validate, path, warnings),
+        }
+    }
+}
+
+impl Checks {
+    fn compile(node: Node<'_>, path: &str, warnings: &mut Vec<Warning>) -> Self {
+        let part = |key: &str| node.get(key).filter(|part| !part.is_null());
+        if let Some(deny) = part("deny") {
+            let path = format!("{path}.deny.conditions");
+            return Self::Deny(AnyAllConditions::compile(deny.get("conditions"), &path, warnings));
+        }
+        if let Some(pattern) = part("pattern") {
+            return Self::Pattern(PatternSource::compile(pattern));
+        }
+        if let Some(patterns) = part("anyPattern") {
+            return Self::AnyPattern(AnyPatternSource::compile(patterns));
+        }
+        match part("foreach") {
+            Some(list) => Self::ForEach(
+                list.items()
+                    .enumerate()
+                    .map(|(index, each)| {
+                        ForEach::compile(each, &format!("{path}.foreach[{index}]"), warnings)
+                    })
+                    .collect(),
+            ),
+            None => Self::Nothing,
+        }
+    }
+
+    fn evaluate<'d>(&'d self, scope: &Scope<'_, 'd>, context: &Context<'d>) -> Answer {
+        match self {
+            Self::Deny(conditions) => deny(conditions, scope, context).map(Some),
+            Self::Pattern(source) => source.evaluate(scope, context),
+            Self::AnyPattern(source) => source.evaluate(scope, context),
+            Self::ForEach(list) => foreach::evaluate(list, scope, context),
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
+fn deny<'d>(
+    conditions: &'d AnyAllConditions,
+    scope: &Scope<'_, 'd>,
+    context: &Context<'d>,
+) -> Result<Response, Failure> {
+    let held = match conditions.evaluate(context) {
+        Ok(held) => held,
+        Err(failure) => {
+            let what = match conditions.invalid() {
+                Some(_) => "failed to check deny conditions: failed to parse deny conditions",
+                None => "failed to check deny conditions",
+            };
+            return Err(failure.under(what));
+        }
+    };
+    if !held.is_true {
+        return Ok(Response::new(Status::Pass, passed(scope.rule)));
+    }
+    let message = if scope.message.raw().is_empty() && held.message.is_empty() {
+        format!("validation error: rule {} failed", scope.rule)
+    } else {
+        let substituted = if held.message.is_empty() {
+            scope.message.substituted(context)?
+        } else {
+            let joined = join_non_empty(&[scope.message.raw(), &held.message], "; ");
+            message::text_of(template::substitute(joined, "", context))?
+        };
+        match substituted {
+            Substituted::Text(text) => text,
+            Substituted::NoText => {
+                "the produced message didn't resolve to a string, check your policy definition.".to_owned()
+            }
+            Substituted::Failed => held.message,
+        }
+    };
+    Ok(Response::new(Status::Fail, message))
+}
+
+fn passed(rule: &str) -> String {
+    format!("validation rule '{rule}' passed.")
+}
+
+/// What a pattern is matched against; `None` if there is nothing because the resource is being deleted.
+fn target<'d>(scope: &Scope<'_, 'd>, context: &Context<'d>) -> Option<Node<'d>> {
+    match scope.element {
+        Some(element) => Some(element),
+        None if context.is_delete() => None,
+        None => Some(context.inputs().object()),
+    }
+}
+
+impl PatternSource {
+    fn compile(node: Node<'_>) -> Self {
+        let template = Template::compile_with(node, Numbers::Keep);
+        match template.as_literal() {
+            Some(literal) => Self::Fixed(Pattern::compile(literal)),
+            None => Self::Variable(template),
+        }
+    }
+
+    fn evaluate<'d>(&'d self, scope: &Scope<'_, 'd>, context: &Context<'d>) -> Answer {
+        let own;
+        let pattern = match self {
+            Self::Fixed(pattern) => pattern,
+            Self::Variable(template) => {
+                own = Pattern::compile(substituted(template, context)?.root());
+                &own
+            }
+        };
+        let Some(target) = target(scope, context) else { return Ok(None) };
+        let pattern = match pattern {
+            Ok(pattern) => pattern,
+            Err(error) => return Ok(Some(Response::error(error.to_string()))),
+        };
+        Ok(Some(match pattern.verdict(target) {
+            Verdict::Pass => Response::new(Status::Pass, passed(scope.rule)),
+            Verdict::Skip { message } => Response::new(Status::Skip, message),
+            Verdict::Fail { path, message } => {
+                let status = if path.is_empty() { Status::Error } else { Status::Fail };
+                Response::new(status, scope.message.mismatch(scope.rule, &path, &message, context)?)
+            }
+        }))
+    }
+}
+
+/// The pattern with its variables substituted.
+fn substituted<'d>(template: &'d Template, context: &Context<'d>) -> Result<Document, Failure> {
+    let value = template.value(context).map_err(|failure| failure.under("variable substitution failed"))?;
+    Ok(value.to_document())
+}
+
+impl AnyPatternSource {
+    fn compile(node: Node<'_>) -> Self {
+        let template = Template::compile_with(node, Numbers::Floats);
+        match template.as_literal() {
+            Some(literal) => Self::fixed(literal),
+            None => Self::Variable(template),
+        }
+    }
+
+    fn fixed(list: Node<'_>) -> Self {
+        if list.kind() == Kind::Array {
+            Self::Fixed(list.items().map(Pattern::compile).collect())
+        } else {
+            Self::Invalid(format!(
+                "failed to deserialize anyPattern, expected type array: found {}",
+                Value::from(list).to_json()
+            ))
+        }
+    }
+
+    fn evaluate<'d>(&'d self, scope: &Scope<'_, 'd>, context: &Context<'d>) -> Answer {
+        let own;
+        let source = match self {
+            Self::Variable(template) => {
+                own = Self::fixed(substituted(template, context)?.root());
+                &own
+            }
+            fixed => fixed,
+        };
+        let Some(target) = target(scope, context) else { return Ok(None) };
+        let patterns = match source {
+            Self::Fixed(patterns) => patterns,
+            Self::Invalid(message) => return Ok(Some(Response::error(message.clone()))),
+            Self::Variable(_) => return Ok(None),
+        };
+        any_matches(patterns, target, scope, context).map(Some)
+    }
+}
+
+fn any_matches<'d>(
+    patterns: &[Result<Pattern, PatternError>],
+    target: Node<'d>,
+    scope: &Scope<'_, 'd>,
+    context: &Context<'d>,
+) -> Result<Response, Failure> {
+    let rule = scope.rule;
+    let mut failed = Vec::new();
+    let mut skipped = Vec::new();
+    for (index, pattern) in patterns.iter().enumerate() {
+        let verdict = match pattern {
+            Ok(pattern) => pattern.verdict(target),
+            Err(error) => Verdict::Fail { path: String::new(), message: error.to_string() },
+        };
+        match verdict {
+            Verdict::Pass => {
+                return Ok(Response::new(
+                    Status::Pass,
+                    format!("validation rule '{rule}' anyPattern[{index}] passed."),
+                ));
+            }
+            Verdict::Skip { message } => skipped.push(format!("rule {rule}[{index}] skipped: {message}")),
+            Verdict::Fail { path, message } if path.is_empty() => {
+                failed.push(format!("rule {rule}[{index}] failed: {message}"));
+            }
+            Verdict::Fail { path, .. } => failed.push(format!("rule {rule}[{index}] failed at path {path}")),
+        }
+    }
+    if !failed.is_empty() {
+        let message = scope.message.no_pattern_matched(rule, &failed.join(" "), context)?;
+        return Ok(Response::new(Status::Fail, message));
+    }
+    if !skipped.is_empty() {
+        return Ok(Response::new(Status::Skip, skipped.join(" ")));
+    }
+    Ok(Response::new(Status::Pass, scope.message.raw()))
+}
