@@ -132,7 +132,7 @@ pub struct ResourcesConfig {
 pub enum Filters {
     /// In the configuration.
     Here(ResourceFilters),
-    /// In key `resourceFilters` of a ConfigMap, as Kyverno's.
+    /// In key `resourceFilters` of a `ConfigMap`, as Kyverno's.
     ConfigMap {
         /// Its namespace.
         namespace: String,

@@ -226,10 +226,11 @@ fn alert_rules_name_metrics_and_labels_that_exist() {
     for rule in rules() {
         let expr = rule["expr"].as_str().unwrap();
         let mut rest = expr;
-        while let Some(at) = rest.find("patrol_") {
-            let word: String =
-                rest[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            rest = &rest[at + word.len()..];
+        while let Some((_, named)) = rest.split_once("patrol_") {
+            let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(named.len());
+            let (word, after) = named.split_at(end);
+            let word = format!("patrol_{word}");
+            rest = after;
             let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
             let metric = METRICS
                 .iter()

@@ -129,7 +129,7 @@ pub fn access_rules(kinds: &[ScannedKind], api: Option<ReportApi>) -> Vec<Access
     rules.into_values().collect()
 }
 
-/// The ClusterRole with those rules, and its binding to a service account, as YAML.
+/// The `ClusterRole` with those rules, and its binding to a service account, as YAML.
 pub fn cluster_role(rules: &[AccessRule], name: &str, namespace: &str, service_account: &str) -> String {
     let mut text = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {name}\n  labels:\n    \

@@ -25,7 +25,7 @@ struct Never;
 
 impl Evaluator for Never {
     fn evaluate(&self, _inputs: &Inputs<'_>) -> Evaluation {
-        unreachable!("telemetry evaluates nothing")
+        panic!("telemetry evaluates nothing")
     }
 }
 
@@ -103,7 +103,7 @@ fn busy(has_policy_reporter_names: bool) -> Telemetry {
     telemetry.record_requests(requests.into_iter());
     telemetry.record_request_time("list", Duration::from_millis(20));
     let counts = crate::schedule::RunCounts { fired: 2, rescued: 1, ..Default::default() };
-    telemetry.record_schedule("default", &counts, Some(Duration::from_secs(900)));
+    telemetry.record_schedule("default", &counts, Some(Duration::from_mins(15)));
     telemetry.record_queue(1);
     telemetry.record_limit("fact_rounds", 1);
     telemetry.record_config_reload(ConfigReload::Broken);
