@@ -12,6 +12,8 @@ mod manifests;
 mod message;
 mod pattern;
 mod pod_security;
+#[cfg(test)]
+mod speed;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::model::{
     Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
 };
 
-fn yaml(text: &str) -> Document {
+pub(super) fn yaml(text: &str) -> Document {
     serde_saphyr::with_deserializer_from_str(text, |deserializer| {
         Document::from_deserializer(deserializer, text.len())
     })
