@@ -6,6 +6,7 @@
 mod explain;
 mod input;
 mod progress;
+mod run;
 mod scan;
 mod state;
 mod stats;
@@ -53,6 +54,8 @@ struct Cli {
 enum Command {
     /// Scan manifests, or a cluster once
     Scan(Box<scan::ScanArgs>),
+    /// Run the service: scheduled scans of the cluster, reports, metrics
+    Run(run::RunArgs),
     /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
     Explain(explain::ExplainArgs),
     /// Look after the state
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let run = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::State { command } => state::run(&command),
         Command::Completions { shell } => {

@@ -231,3 +231,6 @@ pub const UPKEEP_EVERY_SECS: u64 = 5;
 
 /// How many problems of one scan are logged one by one; all are counted.
 pub const PROBLEMS_LOGGED_MAX: usize = 100;
+
+/// How often the configuration file is looked at for a change, in seconds: some kilobytes are read.
+pub const CONFIG_LOOKED_AT_EVERY_SECS: u64 = 5;

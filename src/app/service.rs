@@ -42,7 +42,7 @@ pub enum ServiceError {
 #[derive(Debug)]
 pub struct Service {
     config: Checked,
-    scanner: Scanner,
+    scanner: Arc<Scanner>,
     store: Arc<dyn Store>,
     state: State,
     client: ClusterClient,
@@ -75,7 +75,7 @@ impl Service {
         serve_pages(&config, &telemetry, &readiness, &last_plan, &stop).await?;
         info!(server = client.server(), state = %config.state.dir.display(), "patrol started");
         Ok(Self {
-            scanner: Scanner::new(client.clone(), Some(state.clone())),
+            scanner: Arc::new(Scanner::new(client.clone(), Some(state.clone()))),
             config,
             store,
             state,
@@ -93,7 +93,7 @@ impl Service {
     pub async fn run(
         mut self,
         mut watched: Option<Watched>,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) -> Result<(), ServiceError> {
         let trigger = CronTrigger::start().await.map_err(|error| ServiceError::Trigger(error.to_string()))?;
         let (scheduler, mut due) = Scheduler::start(
@@ -103,10 +103,11 @@ impl Service {
             Arc::new(SystemClock),
             Box::new(trigger),
         );
+        let mut stopped = stop.clone();
         let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
         loop {
             tokio::select! {
-                _ = stop.wait_for(|is_stopped| *is_stopped) => break,
+                _ = stopped.wait_for(|is_stopped| *is_stopped) => break,
                 run = due.recv() => match run {
                     Some(run) => self.carry_out(run, &scheduler, &stop).await,
                     None => break,
@@ -145,7 +146,8 @@ impl Service {
         };
         let scan_stop = request.stop.clone();
         let mut stopping = stop.clone();
-        let scan = self.scanner.scan(&settings, request);
+        let scanner = Arc::clone(&self.scanner);
+        let scan = scanner.scan(&settings, request);
         tokio::pin!(scan);
         let result = tokio::select! {
             result = &mut scan => result,
@@ -259,9 +261,8 @@ impl Service {
         self.telemetry.record_queue(scheduler.n_waiting());
         let size = self.store.size_on_disk().unwrap_or_default();
         self.telemetry.record_store(&self.store.faults(), &self.store.health(), size, None);
-        for (kind, n) in self.client.requests() {
-            self.telemetry.record_requests(kind.verb, &kind.resource, kind.code, n);
-        }
+        let requests = self.client.requests();
+        self.telemetry.record_requests(requests.iter().map(|(k, n)| (k.verb, k.resource.as_str(), k.code, *n)));
         self.telemetry.run_upkeep();
     }
 
