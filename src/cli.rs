@@ -3,6 +3,7 @@
 //! Exit codes are 0 (clean), 1 (findings, or a check that failed) and 2 (bad usage or bad input; 2 wins, and good input is still worked on).
 //! Results go to standard output, everything else to standard error. What a command does stands in its own file.
 
+mod crds;
 mod explain;
 mod input;
 mod progress;
@@ -63,6 +64,8 @@ enum Command {
         #[command(subcommand)]
         command: state::StateCommand,
     },
+    /// Print the CustomResourceDefinitions of the report kinds and policy kinds that Patrol reads
+    Crds(crds::CrdsArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::State { command } => state::run(&command),
+        Command::Crds(args) => crds::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut io::stdout());
             Ok(Exit::Clean)

@@ -23,8 +23,8 @@ pub struct ScannerSettings {
     pub config: Checked,
     /// Policies that are evaluated instead of the cluster's; nothing is written then.
     pub instead: Option<PolicyListing>,
-    /// Whether reports are written at all.
-    pub writes_reports: bool,
+    /// Where reports go in place of the cluster.
+    pub sink: Option<Arc<dyn Sink>>,
     /// Whether the outcome holds every report.
     pub collects_reports: bool,
 }
@@ -177,8 +177,8 @@ impl Scanner {
 
     /// Where reports go; `None`, said as a problem, if the server serves no report kind.
     async fn sink(&self, settings: &ScannerSettings, problems: &mut Vec<Problem>) -> Option<Arc<dyn Sink>> {
-        if !settings.writes_reports || settings.instead.is_some() {
-            return None;
+        if settings.sink.is_some() || settings.instead.is_some() {
+            return settings.sink.clone();
         }
         let reports = &settings.config.reports;
         match self.source.sink(reports.api, reports.adopt_managed_by.iter().cloned()).await {

@@ -141,7 +141,7 @@ impl Service {
         let settings = ScannerSettings {
             config: self.config.clone(),
             instead: None,
-            writes_reports: true,
+            sink: None,
             collects_reports: false,
         };
         let scan_stop = request.stop.clone();

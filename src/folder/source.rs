@@ -107,6 +107,16 @@ impl FolderSource {
         self.custom_kinds
     }
 
+    /// The policies and what belongs to them.
+    pub fn into_policies(self) -> PolicyListing {
+        PolicyListing {
+            policies: self.policies,
+            companions: self.companions,
+            unknown: std::collections::BTreeSet::new(),
+            problems: self.problems,
+        }
+    }
+
     /// Where an object was read.
     pub fn origin(&self, key: &ResourceKey) -> Option<&Origin> {
         self.entries.get(key).map(|entry| &entry.manifest.origin)
