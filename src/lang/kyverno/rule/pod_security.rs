@@ -68,7 +68,7 @@ impl PodSecurity {
             return Some(Response::error(message));
         };
         if let Some(reason) = pod.unreadable(context.inputs().object()) {
-            return Ok(Some(Response::error(format!("Error while getting new resource: {reason}"))));
+            return Some(Response::error(format!("Error while getting new resource: {reason}")));
         }
         let is_baseline = self.level == "baseline";
         let judge = |pod: &PodView<'_>| checks::evaluate(pod, is_baseline, revision);
