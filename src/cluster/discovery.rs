@@ -211,7 +211,9 @@ impl Discovery {
             let list = reply.and_then(|reply| read_json::<ResourceList>(&reply));
             match list {
                 // Without the core group, or against a wall, there is nothing to scan with.
-                Err(failure) if group.is_empty() || failure.class == FailureClass::Unauthorized => Err(failure),
+                Err(failure) if group.is_empty() || failure.class == FailureClass::Unauthorized => {
+                    Err(failure)
+                }
                 list => Ok((group, version, list)),
             }
         });
@@ -291,15 +293,20 @@ impl Discovery {
                     let (plural, is_namespaced) = (served.plural.clone(), served.is_namespaced);
                     discovered.kinds.push(ScanKind { gvk, plural, is_namespaced });
                 } else if is_named {
-                    told.insert((gvk.to_string(), "objects of this kind cannot be listed and are not scanned".to_owned()));
+                    told.insert((
+                        gvk.to_string(),
+                        "objects of this kind cannot be listed and are not scanned".to_owned(),
+                    ));
                 }
             }
         }
         for (selector, _) in wanted.iter().zip(is_served).filter(|(_, is_served)| !is_served) {
             if let Some(kind) = selector.kind.as_literal() {
-                let subject =
-                    format!("{}/{}/{kind}", selector.group.as_str(), selector.version.as_str());
-                told.insert((subject, "a policy is about this kind, which the API server does not serve".to_owned()));
+                let subject = format!("{}/{}/{kind}", selector.group.as_str(), selector.version.as_str());
+                told.insert((
+                    subject,
+                    "a policy is about this kind, which the API server does not serve".to_owned(),
+                ));
             }
         }
         discovered.kinds.sort();

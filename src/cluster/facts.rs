@@ -26,7 +26,9 @@ pub(super) async fn ask_fact(source: &ClusterSource, key: &FactKey) -> FactValue
     let client = &source.client;
     match key {
         FactKey::NamespaceLabels(name) => labels(source, name).await,
-        FactKey::Namespace(name) => object(client, &ResourcePath::new("", "v1", "namespaces"), "", name).await,
+        FactKey::Namespace(name) => {
+            object(client, &ResourcePath::new("", "v1", "namespaces"), "", name).await
+        }
         FactKey::ConfigMap { namespace, name } => {
             object(client, &ResourcePath::new("", "v1", "configmaps"), namespace, name).await
         }
@@ -104,10 +106,12 @@ async fn labels(source: &ClusterSource, name: &str) -> FactValue {
     match scan.namespaces.get_or_init(|| list_labels(source)).await {
         Ok(labels) => match labels.get(name) {
             Some(labels) => FactValue::Found(labels.clone()),
-            None => match object(&source.client, &ResourcePath::new("", "v1", "namespaces"), "", name).await {
-                FactValue::Found(namespace) => FactValue::Found(labels_of(namespace.root())),
-                other => other,
-            },
+            None => {
+                match object(&source.client, &ResourcePath::new("", "v1", "namespaces"), "", name).await {
+                    FactValue::Found(namespace) => FactValue::Found(labels_of(namespace.root())),
+                    other => other,
+                }
+            }
         },
         Err(failure) => failure.clone().into(),
     }

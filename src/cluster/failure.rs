@@ -96,8 +96,9 @@ impl ApiFailure {
         let details = status.details.unwrap_or_default();
         let class = class_of(code, &status.reason);
         let said = if status.message.is_empty() { text_of(body, code) } else { status.message };
-        let retry_after = retry_after
-            .or_else(|| (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds)));
+        let retry_after = retry_after.or_else(|| {
+            (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds))
+        });
         let n = code.as_u16();
         let message = match class {
             FailureClass::Unauthorized => format!(
@@ -125,7 +126,8 @@ impl ApiFailure {
             );
         }
         let text = chain(error);
-        let is_tls = ["certificate", "UnknownIssuer", "InvalidCertificate", "HandshakeFailure", "CorruptMessage"];
+        let is_tls =
+            ["certificate", "UnknownIssuer", "InvalidCertificate", "HandshakeFailure", "CorruptMessage"];
         if is_tls.iter().any(|word| text.contains(word)) {
             return Self::new(
                 FailureClass::Untrusted,

@@ -69,7 +69,10 @@ impl RawPage {
             if has_items(reply) {
                 return Ok(Self { items: Vec::new(), continues: list.metadata.continues });
             }
-            return Err(ApiFailure::new(FailureClass::Unreadable, "the API server answered a list with something else"));
+            return Err(ApiFailure::new(
+                FailureClass::Unreadable,
+                "the API server answered a list with something else",
+            ));
         };
         let items = items.into_iter().map(|item| reply.slice_ref(item.get().as_bytes())).collect();
         Ok(Self { items, continues: list.metadata.continues })
@@ -95,10 +98,13 @@ pub(super) fn metadata_of<'r, M: Deserialize<'r>>(object: &'r [u8]) -> Result<M,
     let end = UntilMetadata(&mut found).deserialize(&mut deserializer);
     match (found, end) {
         (Some(metadata), _) => Ok(metadata),
-        (None, Err(error)) => {
-            Err(ApiFailure::new(FailureClass::Unreadable, format!("an object of a list cannot be read: {error}")))
+        (None, Err(error)) => Err(ApiFailure::new(
+            FailureClass::Unreadable,
+            format!("an object of a list cannot be read: {error}"),
+        )),
+        (None, Ok(())) => {
+            Err(ApiFailure::new(FailureClass::Unreadable, "an object of a list has no metadata"))
         }
-        (None, Ok(())) => Err(ApiFailure::new(FailureClass::Unreadable, "an object of a list has no metadata")),
     }
 }
 

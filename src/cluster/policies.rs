@@ -129,7 +129,10 @@ fn lose(listing: &mut PolicyListing, role: PolicyRole) -> String {
         PolicyRole::GlobalContextEntry => "policies that read such an entry cannot be evaluated".to_owned(),
         _ => {
             let kinds: Vec<&str> = lost.into_iter().map(PolicyKind::as_str).collect();
-            format!("without it these policies are not known in full, and keep the results that they have: {}", kinds.join(", "))
+            format!(
+                "without it these policies are not known in full, and keep the results that they have: {}",
+                kinds.join(", ")
+            )
         }
     }
 }
@@ -157,8 +160,7 @@ async fn list_kind(lists: &Lists, discovery: &Discovery, wanted: Wanted) -> List
         return Listed::NotServed;
     };
     let path = Discovery::path_of(group, served);
-    let gvk =
-        Gvk { group: group.to_owned(), version: served.version.clone(), kind: kind.to_owned() };
+    let gvk = Gvk { group: group.to_owned(), version: served.version.clone(), kind: kind.to_owned() };
     let (mut entries, mut problems) = (BTreeMap::new(), Vec::new());
     let mut n_bytes = 0;
     let end = lists

@@ -144,7 +144,12 @@ impl ClusterSink {
     }
 
     /// Creates or replaces a report, until it is there or is found to be somebody else's.
-    async fn put(&self, scope: &ResourceId, json: &[u8], replaces: Option<&str>) -> Result<String, ApiFailure> {
+    async fn put(
+        &self,
+        scope: &ResourceId,
+        json: &[u8],
+        replaces: Option<&str>,
+    ) -> Result<String, ApiFailure> {
         let (namespace, name) = (scope.key.namespace.as_str(), scope.uid.as_str());
         let path = self.path(namespace);
         let mut replaces = replaces.map(str::to_owned);
@@ -225,12 +230,18 @@ impl ClusterSink {
 }
 
 fn foreign() -> ApiFailure {
-    ApiFailure::new(FailureClass::Refused, "there is a report of that name that is somebody else's; it was left alone")
+    ApiFailure::new(
+        FailureClass::Refused,
+        "there is a report of that name that is somebody else's; it was left alone",
+    )
 }
 
 fn given_up() -> ApiFailure {
     let n = limits::WRITE_CONFLICTS_MAX;
-    ApiFailure::new(FailureClass::Conflict, format!("somebody else changed it each of {n} times it was to be written"))
+    ApiFailure::new(
+        FailureClass::Conflict,
+        format!("somebody else changed it each of {n} times it was to be written"),
+    )
 }
 
 /// The version that a reply says an object has now.
@@ -242,7 +253,8 @@ fn version_of(reply: &Bytes) -> Result<String, ApiFailure> {
 /// The object with the resourceVersion that it replaces, put in where its metadata begins.
 fn with_resource_version(json: &[u8], version: &str) -> Result<Vec<u8>, ApiFailure> {
     const START: &[u8] = br#""metadata":{"#;
-    let unreadable = || ApiFailure::new(FailureClass::Unreadable, "a report without metadata is to be written");
+    let unreadable =
+        || ApiFailure::new(FailureClass::Unreadable, "a report without metadata is to be written");
     let at = memchr::memmem::find(json, START).ok_or_else(unreadable)? + START.len();
     let (before, after) = json.split_at_checked(at).ok_or_else(unreadable)?;
     let field = format!("\"resourceVersion\":{},", json!(version));
@@ -255,7 +267,8 @@ fn error(what: &str, namespace: &str, name: &str, failure: ApiFailure) -> SinkEr
         ("", name) => format!("{what} {name}"),
         (namespace, name) => format!("{what} {namespace}/{name}"),
     };
-    let is_transient = failure.is_transient() || failure.message.starts_with("its namespace is being deleted");
+    let is_transient =
+        failure.is_transient() || failure.message.starts_with("its namespace is being deleted");
     SinkError { message: format!("{named}: {}", failure.message), is_transient }
 }
 
@@ -274,9 +287,7 @@ impl Sink for ClusterSink {
             match self.client.ask(&Ask::get("get", path.counted(), path.one(namespace, name))).await {
                 Ok(reply) => Ok(Some(reply.to_vec())),
                 Err(failure) if failure.class == FailureClass::NotFound => Ok(None),
-                Err(failure) => {
-                    Err(error(self.api.kind(!namespace.is_empty()), namespace, name, failure))
-                }
+                Err(failure) => Err(error(self.api.kind(!namespace.is_empty()), namespace, name, failure)),
             }
         }
         .boxed()

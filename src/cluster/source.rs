@@ -124,8 +124,7 @@ fn listed(kind: &ScanKind, content: bytes::Bytes) -> Result<Option<Listed>, ApiF
         name: meta.name.into_owned(),
     };
     let id = ResourceId { key, version: kind.gvk.version.clone(), uid: meta.uid.into_owned() };
-    let is_controlled =
-        meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
+    let is_controlled = meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
     let version = meta.resource_version.into_owned();
     Ok(Some(Listed { id, version, is_controlled, content: Content::Json(content) }))
 }
@@ -139,8 +138,7 @@ impl Source for ClusterSource {
     fn policies(&self) -> BoxFuture<'_, Result<PolicyListing, SourceError>> {
         async move {
             let scan = self.of_scan();
-            let discovery =
-                self.discovery(&scan).await.map_err(|failure| SourceError(failure.message))?;
+            let discovery = self.discovery(&scan).await.map_err(|failure| SourceError(failure.message))?;
             let reads_exceptions = self.client.settings().reads_exceptions;
             let last = self.listed_last.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (listing, listed) = policies::list(&self.lists, discovery, reads_exceptions, last).await;
@@ -154,8 +152,7 @@ impl Source for ClusterSource {
     fn kinds(&self, wanted: Vec<KindSelector>) -> BoxFuture<'_, Result<Discovered, SourceError>> {
         async move {
             let scan = self.of_scan();
-            let discovery =
-                self.discovery(&scan).await.map_err(|failure| SourceError(failure.message))?;
+            let discovery = self.discovery(&scan).await.map_err(|failure| SourceError(failure.message))?;
             Ok(discovery.select(&wanted))
         }
         .boxed()

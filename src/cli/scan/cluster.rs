@@ -34,7 +34,8 @@ pub(super) async fn run(
         Some(store) => Some(State::open(Arc::clone(store), &Scanner::label_of(&client), now.as_second())?),
         None => None,
     };
-    let instead = if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
+    let instead =
+        if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
     let sink = match &args.reports {
         Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
         None => None,

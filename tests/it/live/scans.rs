@@ -41,7 +41,10 @@ async fn a_first_scan_writes_all_reports_and_a_restart_does_nothing_but_list() {
     let report = &world.all(REPORTS.0, REPORTS.1).await[0];
     assert_eq!(text(&report.data, "/results/0/severity"), "medium");
     assert_eq!(report.metadata.owner_references.as_ref().expect("an owner").len(), 1);
-    assert_eq!(report.metadata.owner_references.as_ref().expect("an owner")[0].uid, report.metadata.name.clone().unwrap());
+    assert_eq!(
+        report.metadata.owner_references.as_ref().expect("an owner")[0].uid,
+        report.metadata.name.clone().unwrap()
+    );
 
     let again = patrol.restarted().await;
     let before = world.counted().await;
@@ -69,7 +72,8 @@ async fn an_edit_that_no_result_shows_costs_nothing_and_one_that_reports_show_co
     let status = json!({"status": {"conditions": [], "rulecount": {"validate": 1, "mutate": 0, "generate": 0, "verifyimages": 0}, "autogen": {}, "validatingadmissionpolicy": {"generated": false, "message": ""}}});
     world.patch_status("kyverno.io/v1", "ClusterPolicy", "red", &status).await;
     assert_eq!(patrol.scan().await.work(), (0, 0, 0));
-    let note = json!({"metadata": {"annotations": {"example.com/note": "seen"}, "labels": {"reviewed": "yes"}}});
+    let note =
+        json!({"metadata": {"annotations": {"example.com/note": "seen"}, "labels": {"reviewed": "yes"}}});
     world.patch("kyverno.io/v1", "ClusterPolicy", "red", &note).await;
     assert_eq!(patrol.scan().await.work(), (0, 0, 0));
     let severity = json!({"metadata": {"annotations": {"policies.kyverno.io/severity": "high"}}});
@@ -140,7 +144,9 @@ async fn a_report_that_somebody_edited_or_deleted_is_restored() {
     let before = world.reports().await;
     let reports = world.all(REPORTS.0, REPORTS.1).await;
     let name = |n: usize| reports[n].metadata.name.clone().expect("a name");
-    world.patch(REPORTS.0, REPORTS.1, &name(0), &json!({"results": [], "summary": {"fail": 0, "pass": 99}})).await;
+    world
+        .patch(REPORTS.0, REPORTS.1, &name(0), &json!({"results": [], "summary": {"fail": 0, "pass": 99}}))
+        .await;
     world.delete(REPORTS.0, REPORTS.1, &name(1)).await;
     let seen = patrol.scan().await;
     assert_eq!(seen.work(), (0, 2, 0), "{}", seen.told());
@@ -167,7 +173,12 @@ async fn a_report_of_somebody_else_is_left_alone_counted_and_named_until_it_may_
     world.create(&theirs).await;
     let mut patrol = world.patrol().await;
     let seen = patrol.scan().await;
-    assert_eq!((seen.evaluated, seen.written, seen.outcome.totals.reports.foreign), (6, 2, 1), "{}", seen.told());
+    assert_eq!(
+        (seen.evaluated, seen.written, seen.outcome.totals.reports.foreign),
+        (6, 2, 1),
+        "{}",
+        seen.told()
+    );
     assert!(seen.told().contains("Pod scan-foreign/a: its report is somebody else's"), "{}", seen.told());
     assert_eq!(world.reports().await["a"], told([("theirs", "pass")]));
 
@@ -225,7 +236,8 @@ async fn a_dry_run_tells_the_plan_and_writes_nothing() {
 async fn cluster_scoped_resources_get_cluster_reports_in_either_api() {
     let Some(world) = World::begin("scan-cluster-scope").await else { return };
     let mut labelled = policy("labelled", "red");
-    labelled["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["Namespace"], "names": ["scan-cluster-scope"]}}]});
+    labelled["spec"]["rules"][0]["match"] =
+        json!({"any": [{"resources": {"kinds": ["Namespace"], "names": ["scan-cluster-scope"]}}]});
     world.create(&labelled).await;
     let mut patrol = world.patrol().await;
     let seen = patrol.scan().await;
@@ -246,7 +258,8 @@ async fn cluster_scoped_resources_get_cluster_reports_in_either_api() {
 async fn a_kind_that_is_defined_later_is_scanned_from_then_on_and_named_until_then() {
     let Some(world) = World::begin("scan-crd-later").await else { return };
     let mut widgets = policy("widgets", "red");
-    widgets["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["example.com/v1/Widget"]}}]});
+    widgets["spec"]["rules"][0]["match"] =
+        json!({"any": [{"resources": {"kinds": ["example.com/v1/Widget"]}}]});
     // Kyverno's webhook would refuse kinds that nobody serves; the API server alone does not.
     world.create(&widgets).await;
     let patrol = world.patrol().await;
@@ -269,7 +282,8 @@ async fn a_kind_that_is_defined_later_is_scanned_from_then_on_and_named_until_th
     super::control_plane::until("the kind is served", async || {
         let kind = kube::api::GroupVersionKind::gvk("example.com", "v1", "Widget");
         let (resource, _) = kube::discovery::pinned_kind(&world.admin, &kind).await.ok()?;
-        let api = kube::Api::<kube::api::DynamicObject>::namespaced_with(world.admin.clone(), &world.ns, &resource);
+        let api =
+            kube::Api::<kube::api::DynamicObject>::namespaced_with(world.admin.clone(), &world.ns, &resource);
         let object = serde_json::from_value(widget.clone()).expect("an object");
         api.create(&kube::api::PostParams::default(), &object).await.ok()
     })
@@ -305,7 +319,10 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     })
     .await;
     let pods = seen.outcome.kinds.iter().find(|kind| kind.kind == "v1/Pod").expect("the kind");
-    assert!(matches!(&pods.state, KindState::Forbidden(why) if why.contains("pods is forbidden")), "{pods:?}");
+    assert!(
+        matches!(&pods.state, KindState::Forbidden(why) if why.contains("pods is forbidden")),
+        "{pods:?}"
+    );
     assert_eq!(seen.work(), (0, 0, 0), "{}", seen.told());
     assert_eq!(world.reports().await, before);
 }

@@ -68,7 +68,10 @@ impl World {
                 let name = object.metadata.name.as_deref().expect("a name");
                 let _ = api.delete(name, &DeleteParams::default().grace_period(0)).await;
             }
-            until("the objects are gone", async || self.all(api_version, kind).await.is_empty().then_some(())).await;
+            until("the objects are gone", async || {
+                self.all(api_version, kind).await.is_empty().then_some(())
+            })
+            .await;
         }
     }
 
@@ -121,8 +124,10 @@ impl World {
     pub(crate) async fn delete(&self, api_version: &str, kind: &str, name: &str) {
         let api = self.plane.api(&self.admin, api_version, kind, Some(&self.ns)).await;
         api.delete(name, &DeleteParams::default().grace_period(0)).await.expect("a deletion");
-        until("the object is gone", async || api.get_opt(name).await.expect("an answer").is_none().then_some(()))
-            .await;
+        until("the object is gone", async || {
+            api.get_opt(name).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
     }
 
     /// Patrol with a new state, as the service would start it.
@@ -198,7 +203,8 @@ impl Seen {
 
     /// Everything that went wrong, as text.
     pub(crate) fn told(&self) -> String {
-        let problems = self.problems.iter().chain(&self.outcome.problems).chain(&self.outcome.totals.problems);
+        let problems =
+            self.problems.iter().chain(&self.outcome.problems).chain(&self.outcome.totals.problems);
         let kinds = self.outcome.kinds.iter().map(|kind| format!("{}: {:?}", kind.kind, kind.state));
         problems.map(|p| format!("{}: {}", p.subject, p.message)).chain(kinds).collect::<Vec<_>>().join("\n")
     }
@@ -338,7 +344,11 @@ pub(crate) fn results(report: &DynamicObject) -> BTreeMap<String, String> {
 
 /// The text at a pointer.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value:#}")).to_owned()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no {pointer} in {value:#}"))
+        .to_owned()
 }
 
 /// Results by policy, for comparisons.
