@@ -96,8 +96,6 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
-/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
-
 // Configuration, schedules and telemetry.
 
 /// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.

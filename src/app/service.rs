@@ -104,15 +104,16 @@ impl Service {
         let (scheduler, mut due) = Scheduler::start(
             self.config.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect(),
             &self.last_runs(),
-            &self.client.server().to_owned(),
+            self.client.server(),
             Arc::new(SystemClock),
             Box::new(trigger),
         );
-        let mut stopped = stop.clone();
+        let mut ending = stop.clone();
+        tokio::spawn(tidy_metrics(self.telemetry.clone()));
         let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
         loop {
             tokio::select! {
-                _ = stopped.wait_for(|is_stopped| *is_stopped) => break,
+                _ = ending.wait_for(|is_stopped| *is_stopped) => break,
                 run = due.recv() => match run {
                     Some(run) => self.carry_out(run, &scheduler, &stop).await,
                     None => break,
@@ -163,7 +164,7 @@ impl Service {
         };
         let run = ScanRun { schedule: due.schedule.clone(), due: due.at, start, end: Timestamp::now() };
         match result {
-            Ok(scanned) => self.tell(&run, &scanned, is_verifying),
+            Ok(done) => self.tell(&run, &done, is_verifying),
             Err(failure) => {
                 error!(schedule = run.schedule, "the scan could not begin: {failure}");
                 self.telemetry.record_failed_scan(&run);
@@ -241,16 +242,14 @@ impl Service {
             }
             Change::New { checked, changed, needs_restart } => {
                 info!(?changed, ?needs_restart, "the configuration changed");
-                if let Some(level) =
-                    self.log_level.as_ref().filter(|_| checked.log.level != self.config.log.level)
-                {
-                    if let Err(error) = level.set(&checked.log.level) {
-                        error!("log.level: {error}");
-                    }
+                let is_louder = checked.log.level != self.config.log.level;
+                let level = self.log_level.as_ref().filter(|_| is_louder);
+                if let Some(Err(error)) = level.map(|level| level.set(&checked.log.level)) {
+                    error!("log.level: {error}");
                 }
-                let schedules =
+                let timings =
                     checked.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect();
-                scheduler.replace(schedules);
+                scheduler.replace(timings);
                 let names: Vec<&str> =
                     checked.scan.schedules.iter().map(|schedule| schedule.schedule.name.as_str()).collect();
                 self.telemetry.keep_schedules(&names);
@@ -309,6 +308,15 @@ impl Service {
         let seconds: BTreeMap<String, i64> =
             runs.into_iter().map(|(name, time)| (name, time.as_second())).collect();
         set_note(&self.state, LAST_RUNS, &seconds);
+    }
+}
+
+/// Keeps histograms from growing while nobody scrapes, also while a scan is under way.
+async fn tidy_metrics(telemetry: Telemetry) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
+    loop {
+        ticks.tick().await;
+        telemetry.run_upkeep();
     }
 }
 

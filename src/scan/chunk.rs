@@ -19,7 +19,7 @@ use crate::model::{
     DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
     WrittenReport,
 };
-use crate::plan::{self, Action, Decision, Pairs, Reason, Settledness};
+use crate::plan::{self, Action, Decision, Pairs, Reason};
 use crate::policy::CompiledPolicy;
 use crate::report::{Report, ReportWrite, reported_status};
 use crate::store::StateChange;
@@ -126,21 +126,10 @@ impl Worker<'_> {
     }
 
     fn can_pass_over(&self, item: &Listed, record: &IndexRecord, applicable: &Applicable) -> bool {
-        let facts =
-            record.facts.iter().map(|(key, print)| (*print, Some(self.ctx.facts.get(key).fingerprint)));
-        let settled = if record.is_settled { Settledness::Settled } else { Settledness::Unsettled };
+        let fact_now = |key: &FactKey| self.ctx.facts.get(key).fingerprint;
         !self.ctx.scan.settings.is_verifying
             && record.id.version == item.id.version
-            && plan::shortcut(
-                &record.version,
-                &item.version,
-                record.applicable,
-                applicable.digest,
-                settled,
-                record.due_at_s,
-                self.ctx.now_s,
-                facts,
-            )
+            && plan::shortcut(record, &item.version, applicable.digest, self.ctx.now_s, fact_now)
             && reports::is_as_remembered(&self.ctx.standing, &item.id, record.report.as_ref())
     }
 
@@ -337,11 +326,11 @@ impl Worker<'_> {
         if kept.is_changed || record.is_none() {
             self.done.changes.push(StateChange::Verdicts(id.clone(), kept.verdicts));
         }
-        self.finish(new, record, step);
+        self.finish(new, record.as_ref(), step);
         self.collect(report);
     }
 
-    fn finish(&mut self, mut new: IndexRecord, record: Option<IndexRecord>, step: Step) {
+    fn finish(&mut self, mut new: IndexRecord, record: Option<&IndexRecord>, step: Step) {
         let reports = &mut self.done.totals.reports;
         match step {
             Step::Unchanged(written) => {
@@ -373,7 +362,7 @@ impl Worker<'_> {
                 new.is_settled = false;
             }
         }
-        if record.as_ref() != Some(&new) {
+        if record != Some(&new) {
             self.done.changes.push(StateChange::Record(Box::new(new)));
         }
     }
