@@ -115,7 +115,9 @@ pub fn policy_crds() -> Vec<Value> {
         .collect();
     let companion = |group, kind, plural, short, is_namespaced, versions, has_status, columns| {
         let schema = free_schema();
-        let category = Some("kyverno");
+        // The reference files all kinds but one under its category.
+        let category = (group, kind) != ("policies.kyverno.io", "PolicyException");
+        let category = category.then_some("kyverno");
         Definition { group, kind, plural, short, category, is_namespaced, versions, columns, has_status, schema }
             .to_object()
     };
