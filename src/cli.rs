@@ -3,9 +3,11 @@
 //! Exit codes are 0 (clean), 1 (findings, or a check that failed) and 2 (bad usage or bad input; 2 wins, and good input is still worked on).
 //! Results go to standard output, everything else to standard error. What a command does stands in its own file.
 
+mod crds;
 mod explain;
 mod input;
 mod progress;
+mod run;
 mod scan;
 mod state;
 mod stats;
@@ -53,6 +55,8 @@ struct Cli {
 enum Command {
     /// Scan manifests, or a cluster once
     Scan(Box<scan::ScanArgs>),
+    /// Run the service: scheduled scans of the cluster, reports, metrics
+    Run(run::RunArgs),
     /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
     Explain(explain::ExplainArgs),
     /// Look after the state
@@ -60,6 +64,8 @@ enum Command {
         #[command(subcommand)]
         command: state::StateCommand,
     },
+    /// Print the CustomResourceDefinitions of the report kinds and policy kinds that Patrol reads
+    Crds(crds::CrdsArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -80,8 +86,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let run = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::State { command } => state::run(&command),
+        Command::Crds(args) => crds::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut io::stdout());
             Ok(Exit::Clean)

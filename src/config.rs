@@ -4,7 +4,10 @@
 //! [`Checked`], in which no value needs another look. Keys, defaults and their meaning stand in `config/patrol.yaml`, which a test compares with
 //! the code. What values do is the business of the rooms they are for; bounds that protect Patrol itself are in `limits`.
 
+#[cfg(test)]
+mod deploy_tests;
 mod environment;
+mod rbac;
 mod read;
 mod reader;
 #[cfg(test)]
@@ -19,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use environment::environment_name;
+pub use rbac::{AccessRule, ScannedKind, access_rules, cluster_role, standard_kinds};
 pub use watched::{Change, Watched};
 
 use crate::limits;
@@ -128,7 +132,7 @@ pub struct ResourcesConfig {
 pub enum Filters {
     /// In the configuration.
     Here(ResourceFilters),
-    /// In key `resourceFilters` of a ConfigMap, as Kyverno's.
+    /// In key `resourceFilters` of a `ConfigMap`, as Kyverno's.
     ConfigMap {
         /// Its namespace.
         namespace: String,

@@ -8,6 +8,24 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// The deepest nesting that is read, in levels: real objects stay below 40, serde's own guard stands at 128.
 pub const DOCUMENT_DEPTH_MAX: usize = 120;
 
+/// The longest CEL expression that is read, in characters: cel-go's own bound, which the API server keeps.
+pub const CEL_EXPRESSION_CHARS_MAX: usize = 100_000;
+
+/// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a level.
+pub const CEL_EXPRESSION_DEPTH_MAX: usize = 250;
+
+/// The cost of one CEL expression as the API server counts it: its bound for a call.
+pub const CEL_COST_PER_CALL_MAX: u64 = 1_000_000;
+
+/// The cost of all CEL expressions of one policy and object: the API server's bound.
+pub const CEL_COST_PER_POLICY_MAX: u64 = 10_000_000;
+
+/// The cost of one CEL expression of Kyverno's policies, which the reference does not bound: ten times the API server's, about a second.
+pub const CEL_COST_PER_KYVERNO_CALL_MAX: u64 = 10_000_000;
+
+/// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound decides.
+pub const CEL_RESULT_SIZE_MAX: usize = 16 << 20;
+
 /// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.
 pub const STATE_SOURCES_MAX: usize = 16;
 
@@ -129,9 +147,6 @@ pub const QUANTITY_EXPONENT_MAX: i32 = 4096;
 /// words.
 pub const REGEXP_TEXT_BYTES_MAX: usize = 64 * 1024;
 
-/// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and
-/// real expressions stay under 10.
-
 /// The most warnings that are kept of one policy: a file that is no policy at all would give one a line.
 pub const POLICY_WARNINGS_MAX: usize = 100;
 
@@ -194,8 +209,6 @@ pub const REGEXP_NESTING_MAX: u32 = 200;
 /// Memory that one compiled regular expression may take, in bytes.
 pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 /// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits of a word; real patterns
 /// have fewer than ten.
 pub const PATTERN_ANCHORS_MAX: usize = 64;
@@ -209,3 +222,15 @@ pub const ATTESTOR_KEYS_MAX: usize = 64;
 
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;
+
+/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+/// How often the service tells about itself and tidies its metrics, in seconds: histograms must not grow without scrapes.
+pub const UPKEEP_EVERY_SECS: u64 = 5;
+
+/// How many problems of one scan are logged one by one; all are counted.
+pub const PROBLEMS_LOGGED_MAX: usize = 100;
+
+/// How often the configuration file is looked at for a change, in seconds: some kilobytes are read.
+pub const CONFIG_LOOKED_AT_EVERY_SECS: u64 = 5;

@@ -130,8 +130,6 @@ fn global_data(entry: Node<'_>, folder: &Path, problems: &mut Vec<Problem>) -> R
         (None, Some(resources)) => copy(resources),
         (None, None) => resources_of(&strings(entry, "resourceFiles"), folder, problems),
     };
-    // The numbers of decoded JSON are floats in Go.
-    data = data.with_integers_as_floats();
     let field = text(entry, "fieldPath");
     if !field.is_empty() {
         data = search(field, &data).map_err(|error| format!("global context entry `{name}`: {error}"))?;
@@ -167,9 +165,12 @@ fn resources_of(files: &[&str], folder: &Path, problems: &mut Vec<Problem>) -> D
 
 /// What a `JMESPath` expression finds in data.
 fn search(path: &str, data: &Document) -> Result<Document, String> {
+    // Numbers of decoded JSON are floats in Go, and only floats compare.
+    let data = data.clone().with_integers_as_floats();
     let program = Program::compile(path).map_err(|error| error.to_string())?;
     let found = program
         .evaluate_on(&Value::from(data.root()), &Env::new(0, 0))
         .map_err(|error| format!("`{path}`: {error}"))?;
-    Document::from_json(found.to_json().as_bytes()).map_err(|error| error.to_string())
+    let found = Document::from_json(found.to_json().as_bytes()).map_err(|error| error.to_string())?;
+    Ok(found.with_whole_floats_as_integers())
 }

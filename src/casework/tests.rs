@@ -368,16 +368,18 @@ fn results_are_printed_for_people_and_for_programs() {
 #[test]
 fn look_ups_find_what_the_test_brings_and_nothing_else() {
     let folder = folder();
-    let cluster = "kind: ClusterResource\nspec:\n  crds: [crd.yaml]\n  resources:\n  - apiVersion: v1\n    kind: ConfigMap\n    \
-                   metadata: {name: cm, namespace: ops}\n    data: {k: v}\n";
+    let cluster = "kind: ClusterResource\nspec:\n  crds: [crd.yaml]\n  resources:\n  - apiVersion: v1\n    \
+                   kind: ConfigMap\n    metadata: {name: cm, namespace: ops}\n    data: {k: v}\n";
     let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: oxen.x.io}\n\
                spec: {group: x.io, scope: Cluster, names: {kind: Ox, plural: oxen}}\n";
     let files = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n";
     for (name, text) in [("cluster.yaml", cluster), ("crd.yaml", crd), ("files.yaml", files)] {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let mocks = "clusterResources: [cluster.yaml]\napiCallResponses:\n- {url: 'https://x/y', method: GET, response: {body: {a: 1}}}\n\
-                 globalContextEntries:\n- {name: data, data: {l: {m: [1, 2]}}, projections: [{name: list, path: 'l.m[?@ > `1`]'}]}\n\
+    let mocks = "clusterResources: [cluster.yaml]\napiCallResponses:\n\
+                 - {url: 'https://x/y', method: GET, response: {body: {a: 1}}}\n\
+                 globalContextEntries:\n- {name: data, data: {l: {m: [1, 2]}}, \
+                 projections: [{name: list, path: 'l.m[?@ > `1`]'}]}\n\
                  - {name: files, resourceFiles: [files.yaml]}\nresults: []\n";
     let (_, world) = case_of(folder.path(), &HEAD.replace("results:\n", mocks));
     let find = |key: FactKey| match &world.lookups.find(&key, &world.values).value {
@@ -405,7 +407,7 @@ fn look_ups_find_what_the_test_brings_and_nothing_else() {
     assert!(find(call("/api/v1/namespaces/ops/configmaps/cm")).contains(r#""k":"v""#));
     assert_eq!(
         find(call("/apis/x.io/v1/oxen")),
-        r#"{"apiVersion":"x.io/v1","kind":"OxList","metadata":{},"items":[]}"#
+        r#"{"apiVersion":"x.io/v1","items":[],"kind":"OxList","metadata":{}}"#
     );
     assert_eq!(find(FactKey::NamespaceLabels("prod".into())), r#"{"tier":"selector"}"#);
     assert_eq!(find(FactKey::NamespaceLabels("ops".into())), "missing");

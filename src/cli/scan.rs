@@ -1,5 +1,7 @@
 //! `patrol scan`: manifests as a cluster, or a cluster once.
 
+mod cluster;
+
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use crate::plan::Action;
 use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::report::{ReportApi, ReportSettings, Sink};
 use crate::scan::{self, Coverage, Progress, Scan, ScanOutcome, ScanSettings, Stop};
-use crate::store::{State, Store};
+use crate::store::State;
 
 /// What `patrol scan` is asked.
 #[derive(Debug, Args)]
@@ -41,7 +43,16 @@ pub(super) struct ScanArgs {
     /// Remember nothing
     #[arg(long)]
     no_state: bool,
-    /// Write the reports as YAML files under this folder
+    /// The kubeconfig file, for --cluster
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig, for --cluster
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    context: Option<String>,
+    /// The service's configuration, for --cluster: filters, exceptions, report settings
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    config: Option<PathBuf>,
+    /// Write the reports as YAML files under this folder; with --cluster, in place of the cluster's
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
     /// What to print
@@ -107,6 +118,10 @@ pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if args.cluster {
+        let filters = (!args.filter.is_empty()).then_some(filters);
+        return runtime.block_on(cluster::run(args, &fail_on, filters));
+    }
     runtime.block_on(run_folder(args, &fail_on, filters))
 }
 
@@ -161,7 +176,8 @@ async fn run_folder(
     };
     let outcome = carry_out(scan, n_objects, !args.quiet).await?;
     let duration = start.elapsed();
-    tell(args, &outcome, &policies, &source, duration)?;
+    let origin = |key: &crate::model::ResourceKey| source.origin(key).cloned();
+    tell(args, &outcome, &policies, &origin, duration)?;
     if let Some(store) = &store {
         input::warn_if_degraded(&**store);
         store.close()?;
@@ -206,27 +222,48 @@ fn scanned(catalog: &Catalog, background_only: bool) -> Vec<Arc<CompiledPolicy>>
     catalog.policies.iter().filter(is_scanned).cloned().collect()
 }
 
+/// The policies of a folder, as a listing that stands in for the cluster's.
+fn scanned_listing(folder: &crate::folder::Folder) -> anyhow::Result<crate::inventory::PolicyListing> {
+    let none = crate::folder::Folder::default();
+    let source = crate::folder::FolderSource::open("policies".into(), &none, folder, &|_| None);
+    let listing = source.into_policies();
+    if let Some(problem) = listing.problems.first() {
+        bail!("{}: {}", problem.subject, problem.message);
+    }
+    Ok(listing)
+}
+
 /// Runs a scan to its end; Ctrl-C ends it between two chunks, with what was done stored.
 async fn carry_out(scan: Scan, n_objects: u64, shows_progress: bool) -> anyhow::Result<ScanOutcome> {
-    let stop = scan.stop.clone();
+    let (stop, progress) = (scan.stop.clone(), Arc::clone(&scan.progress));
+    Ok(watched(scan::run(scan), stop, &progress, Some(n_objects), shows_progress).await?)
+}
+
+/// Waits for a scan with a progress bar and an ear for Ctrl-C.
+async fn watched<T>(
+    scan: impl Future<Output = T>,
+    stop: Stop,
+    progress: &Arc<Progress>,
+    n_objects: Option<u64>,
+    shows_progress: bool,
+) -> T {
     let on_signal = tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             stop.stop();
         }
     });
-    let progress: Arc<Progress> = Arc::clone(&scan.progress);
-    let bar = Bar::start(&progress, Some(n_objects), shows_progress);
-    let outcome = scan::run(scan).await;
+    let bar = Bar::start(progress, n_objects, shows_progress);
+    let result = scan.await;
     drop(bar);
     on_signal.abort();
-    Ok(outcome?)
+    result
 }
 
 fn tell(
     args: &ScanArgs,
     outcome: &ScanOutcome,
     policies: &[Arc<CompiledPolicy>],
-    source: &crate::folder::FolderSource,
+    origin: OriginOf<'_>,
     duration: Duration,
 ) -> anyhow::Result<()> {
     for problem in outcome.totals.problems.iter().chain(&outcome.problems) {
@@ -241,8 +278,7 @@ fn tell(
     if args.dry_run {
         write_plan(&mut out, outcome, style)?;
     } else {
-        let origin = |key: &crate::model::ResourceKey| source.origin(key).cloned();
-        write_results(&mut out, args, outcome, policies, style, &origin)?;
+        write_results(&mut out, args, outcome, policies, style, origin)?;
     }
     out.flush()?;
     say(summary_line(outcome, policies.len(), duration));

@@ -16,8 +16,8 @@ use crate::model::{PolicyKind, Status};
 use crate::report::{MANAGED_BY, ReportApi};
 use crate::schedule::{Concurrency, Schedule, Timing};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 /// The longest time that makes sense anywhere: 30 days, in seconds.
 const LONG_S: u64 = 30 * 24 * 3600;
 
@@ -379,11 +379,9 @@ fn policy_kind(word: &str) -> Result<PolicyKind, String> {
     if NEVER_SCANNED.iter().any(|kind| kind.as_str() == word) {
         return Err(format!("`{word}` policies say nothing about existing resources and are not scanned"));
     }
-    match nearest(word, scanned().map(PolicyKind::as_str)) {
-        Some(near) => Err(format!("`{word}` is not a kind of policy; did you mean `{near}`?")),
-        None => {
-            let kinds: Vec<&str> = scanned().map(PolicyKind::as_str).collect();
-            Err(format!("`{word}` is not a kind of policy; known: {}", kinds.join(", ")))
-        }
+    if let Some(near) = nearest(word, scanned().map(PolicyKind::as_str)) {
+        return Err(format!("`{word}` is not a kind of policy; did you mean `{near}`?"));
     }
+    let kinds: Vec<&str> = scanned().map(PolicyKind::as_str).collect();
+    Err(format!("`{word}` is not a kind of policy; known: {}", kinds.join(", ")))
 }

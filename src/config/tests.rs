@@ -111,9 +111,9 @@ fn an_empty_file_a_comment_and_nulls_give_the_defaults() {
 fn defaults_are_what_the_documentation_promises() {
     let checked = Checked::standard().unwrap();
     let [only] = checked.scan.schedules.as_slice() else { panic!("one schedule") };
-    assert_eq!(only.schedule.timing, Timing::every(Duration::from_secs(900)).unwrap());
+    assert_eq!(only.schedule.timing, Timing::every(Duration::from_mins(15)).unwrap());
     assert_eq!(only.schedule.concurrency, Concurrency::Skip);
-    assert_eq!(checked.scan.max_age, Duration::from_secs(3600));
+    assert_eq!(checked.scan.max_age, Duration::from_hours(1));
     assert_eq!(checked.cluster.page_size, 500);
     assert_eq!(checked.cluster.page_bytes_max, 64 << 20);
     assert_eq!(checked.cluster.rate_limit_qps, None);
@@ -298,7 +298,8 @@ fn a_broken_file_is_one_mistake_with_its_line() {
 
 #[test]
 fn a_flood_of_mistakes_is_counted_beyond_a_bound() {
-    let text: String = (0..500).map(|n| format!("nonsense{n}: 1\n")).collect();
+    let lines: Vec<String> = (0..500).map(|n| format!("nonsense{n}: 1")).collect();
+    let text = lines.join("\n");
     let mistakes = check(&text).unwrap_err();
     assert_eq!(mistakes.len(), limits::CONFIG_MISTAKES_MAX + 1);
     assert_eq!(mistakes.last().unwrap().message, "there are 400 more mistakes");
@@ -335,7 +336,7 @@ fn the_environment_overrides_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(checked.scan.max_age, Duration::from_secs(3 * 3600));
+    assert_eq!(checked.scan.max_age, Duration::from_hours(3));
     assert_eq!(checked.scan.n_workers, 3);
     assert!(!checked.state.is_enabled);
     assert_eq!(checked.reports.allowed_results, BTreeSet::from([Status::Fail, Status::Error]));
@@ -387,7 +388,7 @@ fn a_flag_overrides_everything_and_names_itself() {
     config.set("scan.maxAge", "5h", "--max-age");
     config.set("reports.api", "openreports.io", "--report-api");
     let checked = config.check().unwrap();
-    assert_eq!(checked.scan.max_age, Duration::from_secs(5 * 3600));
+    assert_eq!(checked.scan.max_age, Duration::from_hours(5));
     assert_eq!(checked.reports.api, Some(ReportApi::OpenReports));
     let mut config = Config::parse("");
     config.set("scan.maxAgee", "5h", "--max-age");
@@ -486,7 +487,7 @@ mod watched {
         let Change::New { checked, changed, needs_restart } = watched.changed().await else {
             panic!("the file is good")
         };
-        assert_eq!(checked.scan.max_age, Duration::from_secs(7200));
+        assert_eq!(checked.scan.max_age, Duration::from_hours(2));
         assert_eq!((checked.scan.n_workers, checked.reports.n_writers), (3, 4));
         assert_eq!(
             changed,
@@ -506,7 +507,7 @@ mod watched {
             "# the same with a comment\nscan: {maxAge: 2h}\nstate: {dir: /elsewhere}\ncluster: {pageSize: 100}\n",
         );
         point("4");
-        let waited = tokio::time::timeout(Duration::from_secs(60), watched.changed()).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), watched.changed()).await;
         assert!(waited.is_err(), "{waited:?}");
     }
 }

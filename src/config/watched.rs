@@ -1,6 +1,6 @@
 //! Notices that the configuration file changed.
 //!
-//! Looks at the file from time to time instead of asking the kernel: a ConfigMap's files are swapped by a symlink above them, which watches on the
+//! Looks at the file from time to time instead of asking the kernel: the files of a `ConfigMap` are swapped by a symlink above them, which watches on the
 //! file itself do not see. Content decides, not times, so that a rewrite with the same content is no change. What a change means is the caller's
 //! business; a file with mistakes changes nothing.
 

@@ -14,7 +14,7 @@ use super::{Claims, Folder, Manifest, ManifestError, Origin, Snapshot};
 use crate::document::Document;
 use crate::inventory::{
     Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
-    SourceError, controlled_by, identify,
+    SourceError, controlled_by, identify, placed,
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
@@ -36,7 +36,7 @@ impl Entry {
         if let Some(document) = self.document.get() {
             return Ok(Arc::clone(document));
         }
-        let document = Arc::new(self.manifest.parse()?);
+        let document = Arc::new(placed(self.manifest.parse()?, &self.id));
         Ok(Arc::clone(self.document.get_or_init(|| document)))
     }
 }
@@ -107,6 +107,16 @@ impl FolderSource {
         self.custom_kinds
     }
 
+    /// The policies and what belongs to them.
+    pub fn into_policies(self) -> PolicyListing {
+        PolicyListing {
+            policies: self.policies,
+            companions: self.companions,
+            unknown: std::collections::BTreeSet::new(),
+            problems: self.problems,
+        }
+    }
+
     /// Where an object was read.
     pub fn origin(&self, key: &ResourceKey) -> Option<&Origin> {
         self.entries.get(key).map(|entry| &entry.manifest.origin)
@@ -120,7 +130,7 @@ impl FolderSource {
         claims: &mut Claims,
     ) -> Result<(), super::Problem> {
         let origin = &manifest.origin;
-        let document = document.transpose().map_err(super::Problem::from)?.map(Arc::new);
+        let document = document.transpose().map_err(super::Problem::from)?;
         let id = match (&document, known) {
             (Some(document), _) => identify(document, &self.scopes)
                 .map_err(|error| super::Problem { origin: origin.clone(), message: error.to_string() })?,
@@ -128,6 +138,7 @@ impl FolderSource {
             (None, None) => return Ok(()),
         };
         claims.claim(&id.key, origin)?;
+        let document = document.map(|document| Arc::new(placed(document, &id)));
         let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
         if let Some(document) = &document {
             self.add_policy(document, &id, origin.to_string());
@@ -159,7 +170,7 @@ impl FolderSource {
             let added = document.map_err(|error| told(&error.into())).and_then(|document| {
                 let id =
                     identify(&document, &self.scopes).map_err(|error| input(origin, error.to_string()))?;
-                let is_policy = self.add_policy(&Arc::new(document), &id, origin.to_string());
+                let is_policy = self.add_policy(&Arc::new(placed(document, &id)), &id, origin.to_string());
                 if is_policy { Ok(()) } else { Err(input(origin, format!("{} is not a policy", id.gvk()))) }
             });
             self.problems.extend(added.err());
@@ -278,7 +289,9 @@ fn content(entry: &Arc<Entry>) -> Content {
         return Content::Ready(Arc::clone(document));
     }
     let entry = Arc::clone(entry);
-    Content::Lazy(Arc::new(move || entry.manifest.parse().map_err(|error| error.to_string())))
+    Content::Lazy(Arc::new(move || {
+        entry.manifest.parse().map(|document| placed(document, &entry.id)).map_err(|error| error.to_string())
+    }))
 }
 
 /// Whether a document has to be parsed although its digest is known: what policies and identities depend on.

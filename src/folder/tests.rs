@@ -234,7 +234,8 @@ fn folders_are_read_in_order_and_named_files_always() {
 #[test]
 fn loading_names_objects_that_are_given_twice_or_cannot_be_named() {
     let folder = split_text(
-        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: ns}\n---\napiVersion: v1\nkind: Pod\n---\n\
+        "apiVersion: x.io/v1\nkind: Ox\nmetadata: {name: a, namespace: ns}\n---\n\
+         apiVersion: v1\nkind: Pod\n---\n\
          apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: v1\nkind: Pod\n\
          metadata: {name: p, namespace: default}\n---\napiVersion: apiextensions.k8s.io/v1\n\
          kind: CustomResourceDefinition\nmetadata: {name: oxen.x.io}\n\
@@ -338,8 +339,10 @@ fn numbers(mut seed: u64) -> impl FnMut(usize) -> usize {
 #[test]
 fn damaged_text_never_panics_and_stays_within_its_lines() {
     let seeds: [&[u8]; 4] = [
-        b"apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  a: |\n    x\n- {b: [1, 'y']}\n---\nkind: X\n...\n",
-        b"{\"kind\":\"List\",\"items\":[{\"a\":\"\\\"}\"},{\"b\":[1,2.5e3,null]}]}\n{\"c\":true}\n---\n{\"d\":{}}",
+        b"apiVersion: v1\nkind: List\nitems:\n- kind: Pod\n  a: |\n    x\n- {b: [1, 'y']}\n---\n\
+          kind: X\n...\n",
+        b"{\"kind\":\"List\",\"items\":[{\"a\":\"\\\"}\"},{\"b\":[1,2.5e3,null]}]}\n\
+          {\"c\":true}\n---\n{\"d\":{}}",
         b"a: &x [1]\nb: *x\n<<: {c: 1}\n# c\n---\n\t- x\n",
         b"[{\"a\":1}]\n{a: b}\n--- |\n text\n",
     ];

@@ -93,11 +93,7 @@ impl Duration {
 
     /// The remainder with the dividend's sign; `None` when `other` is zero.
     pub const fn checked_rem(self, other: Self) -> Option<Self> {
-        if other.0 == 0 {
-            None
-        } else {
-            Some(Self(self.0.wrapping_rem(other.0)))
-        }
+        if other.0 == 0 { None } else { Some(Self(self.0.wrapping_rem(other.0))) }
     }
 
     /// Parses what `time.ParseDuration` accepts: an optional sign and one or more numbers with units,
@@ -117,10 +113,7 @@ impl Duration {
         let mut total: u64 = 0;
         while !rest.is_empty() {
             let (part, after) = parse_part(rest, text)?;
-            total = total
-                .checked_add(part)
-                .filter(|sum| *sum <= MAGNITUDE_MAX)
-                .ok_or_else(invalid)?;
+            total = total.checked_add(part).filter(|sum| *sum <= MAGNITUDE_MAX).ok_or_else(invalid)?;
             rest = after;
         }
         if negative {
@@ -149,23 +142,16 @@ fn parse_part<'a>(rest: &'a str, text: &str) -> Result<(u64, &'a str), DurationE
     if digits.is_empty() && fraction_digits.is_empty() {
         return Err(invalid());
     }
-    let unit_end = after
-        .bytes()
-        .position(|byte| byte == b'.' || byte.is_ascii_digit())
-        .unwrap_or(after.len());
+    let unit_end =
+        after.bytes().position(|byte| byte == b'.' || byte.is_ascii_digit()).unwrap_or(after.len());
     let (unit_text, after) = after.split_at_checked(unit_end).unwrap_or((after, ""));
     if unit_text.is_empty() {
         return Err(DurationError::MissingUnit(text.to_owned()));
     }
-    let unit = unit_nanos(unit_text).ok_or_else(|| DurationError::UnknownUnit {
-        unit: unit_text.to_owned(),
-        text: text.to_owned(),
-    })?;
+    let unit = unit_nanos(unit_text)
+        .ok_or_else(|| DurationError::UnknownUnit { unit: unit_text.to_owned(), text: text.to_owned() })?;
     let (fraction, scale) = read_fraction(fraction_digits);
-    let mut nanos = whole
-        .checked_mul(unit)
-        .filter(|n| *n <= MAGNITUDE_MAX)
-        .ok_or_else(invalid)?;
+    let mut nanos = whole.checked_mul(unit).filter(|n| *n <= MAGNITUDE_MAX).ok_or_else(invalid)?;
     if fraction > 0 {
         // WHY: Go computes this part in float64, and its rounding shows in the last nanosecond.
         let extra = fraction as f64 * (unit as f64 / scale);
@@ -175,19 +161,13 @@ fn parse_part<'a>(rest: &'a str, text: &str) -> Result<(u64, &'a str), DurationE
             reason = "below one unit, never negative"
         )]
         let extra = extra as u64;
-        nanos = nanos
-            .checked_add(extra)
-            .filter(|n| *n <= MAGNITUDE_MAX)
-            .ok_or_else(invalid)?;
+        nanos = nanos.checked_add(extra).filter(|n| *n <= MAGNITUDE_MAX).ok_or_else(invalid)?;
     }
     Ok((nanos, after))
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    let end = text
-        .bytes()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 

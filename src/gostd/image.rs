@@ -28,10 +28,7 @@ pub struct ImageSettings<'a> {
 
 impl Default for ImageSettings<'_> {
     fn default() -> Self {
-        Self {
-            default_registry: "docker.io",
-            is_registry_mutation_enabled: true,
-        }
+        Self { default_registry: "docker.io", is_registry_mutation_enabled: true }
     }
 }
 
@@ -155,19 +152,14 @@ impl fmt::Display for ImageInfo {
             write!(out, "{}/", self.registry)?;
         }
         out.write_str(&self.path)?;
-        if self.digest.is_empty() {
-            write!(out, ":{}", self.tag)
-        } else {
-            write!(out, "@{}", self.digest)
-        }
+        if self.digest.is_empty() { write!(out, ":{}", self.tag) } else { write!(out, "@{}", self.digest) }
     }
 }
 
 /// Puts the default registry before an image whose first part is not a host.
 fn with_default_registry(image: &str, default_registry: &str) -> String {
-    let is_host = |first: &str| {
-        first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first
-    };
+    let is_host =
+        |first: &str| first.contains(['.', ':']) || first == "localhost" || first.to_lowercase() != first;
     match image.split_once('/') {
         Some((first, _)) if is_host(first) => image.to_owned(),
         _ => format!("{default_registry}/{image}"),
@@ -215,12 +207,7 @@ impl<'a> Reference<'a> {
             _ if is_path(name) => ("", name),
             _ => return None,
         };
-        Some(Self {
-            domain,
-            path,
-            tag: tag.unwrap_or_default(),
-            digest: digest.unwrap_or_default(),
-        })
+        Some(Self { domain, path, tag: tag.unwrap_or_default(), digest: digest.unwrap_or_default() })
     }
 }
 
@@ -228,9 +215,7 @@ fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.len() <= TAG_BYTES_MAX
         && text.bytes().next().is_some_and(is_word)
-        && text
-            .bytes()
-            .all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
+        && text.bytes().all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
 }
 
 /// Words of letters and digits that begin with a letter, joined by single marks; then a colon and digits.
@@ -273,9 +258,7 @@ fn is_domain(text: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let is_number = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     host.is_none_or(|host| host.split('.').all(is_label)) && port.is_none_or(is_number)

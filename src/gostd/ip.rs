@@ -22,11 +22,7 @@ pub struct AddrError {
 }
 
 fn position(at: &str) -> String {
-    if at.is_empty() {
-        String::new()
-    } else {
-        format!(" (at {})", quote(at))
-    }
+    if at.is_empty() { String::new() } else { format!(" (at {})", quote(at)) }
 }
 
 /// Why a text is not a prefix; prints as Go prints it.
@@ -51,19 +47,14 @@ impl Addr {
     /// `netip.ParseAddr`.
     pub fn parse(text: &str) -> Result<Self, AddrError> {
         let result = match text.chars().find(|c| matches!(c, '.' | ':' | '%')) {
-            Some('.') => parse_v4(text).map(|octets| Self {
-                ip: Ipv4Addr::from(octets).into(),
-                zone: "".into(),
-            }),
+            Some('.') => {
+                parse_v4(text).map(|octets| Self { ip: Ipv4Addr::from(octets).into(), zone: "".into() })
+            }
             Some(':') => parse_v6(text),
             Some(_) => Err(("missing IPv6 address", "")),
             None => Err(("unable to parse IP", "")),
         };
-        result.map_err(|(problem, at)| AddrError {
-            text: text.to_owned(),
-            problem,
-            at: at.to_owned(),
-        })
+        result.map_err(|(problem, at)| AddrError { text: text.to_owned(), problem, at: at.to_owned() })
     }
 
     /// The address without its zone.
@@ -149,21 +140,14 @@ impl Addr {
 impl fmt::Display for Addr {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.ip)?;
-        if self.zone.is_empty() {
-            Ok(())
-        } else {
-            write!(out, "%{}", self.zone)
-        }
+        if self.zone.is_empty() { Ok(()) } else { write!(out, "%{}", self.zone) }
     }
 }
 
 /// `net.ParseIP`: without zones, IPv4-mapped addresses as IPv4.
 pub fn parse_unmapped(text: &str) -> Option<Addr> {
     let addr = Addr::parse(text).ok().filter(|addr| addr.zone.is_empty())?;
-    Some(Addr {
-        ip: addr.ip.to_canonical(),
-        ..addr
-    })
+    Some(Addr { ip: addr.ip.to_canonical(), ..addr })
 }
 
 fn parse_v4(text: &str) -> Result<[u8; 4], Problem<'_>> {
@@ -221,32 +205,23 @@ fn parse_v6(whole: &str) -> Result<Addr, Problem<'_>> {
         tail = Some(Vec::new());
         text = rest;
     }
-    let n_bytes =
-        |head: &Vec<u8>, tail: &Option<Vec<u8>>| head.len() + tail.as_ref().map_or(0, Vec::len);
+    let n_bytes = |head: &Vec<u8>, tail: &Option<Vec<u8>>| head.len() + tail.as_ref().map_or(0, Vec::len);
     let only_ellipsis = tail.is_some() && text.is_empty();
     while !only_ellipsis && n_bytes(&head, &tail) < 16 {
         let (group, rest) = read_group(text)?;
         if rest.starts_with('.') {
             let n_before = n_bytes(&head, &tail);
             if tail.is_none() && n_before != 12 {
-                return Err((
-                    "embedded IPv4 address must replace the final 2 fields of the address",
-                    text,
-                ));
+                return Err(("embedded IPv4 address must replace the final 2 fields of the address", text));
             }
             if n_before > 12 {
-                return Err((
-                    "too many hex fields to fit an embedded IPv4 at the end of the address",
-                    text,
-                ));
+                return Err(("too many hex fields to fit an embedded IPv4 at the end of the address", text));
             }
             tail.as_mut().unwrap_or(&mut head).extend(parse_v4(text)?);
             text = "";
             break;
         }
-        tail.as_mut()
-            .unwrap_or(&mut head)
-            .extend(group.to_be_bytes());
+        tail.as_mut().unwrap_or(&mut head).extend(group.to_be_bytes());
         text = rest;
         if text.is_empty() {
             break;
@@ -273,10 +248,7 @@ fn parse_v6(whole: &str) -> Result<Addr, Problem<'_>> {
         return Err(("trailing garbage after address", text));
     }
     let octets = expand(head, tail)?;
-    Ok(Addr {
-        ip: Ipv6Addr::from(octets).into(),
-        zone: zone.into(),
-    })
+    Ok(Addr { ip: Ipv6Addr::from(octets).into(), zone: zone.into() })
 }
 
 /// Puts zeros between what stands before and after the double colon.
@@ -299,10 +271,7 @@ fn read_group(text: &str) -> Result<(u16, &str), Problem<'_>> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_hexdigit());
     let digits = text.strip_suffix(rest).unwrap_or(text);
     match digits.len() {
-        0 => Err((
-            "each colon-separated field must have at least one digit",
-            text,
-        )),
+        0 => Err(("each colon-separated field must have at least one digit", text)),
         1..=4 => Ok((u16::from_str_radix(digits, 16).unwrap_or(0), rest)),
         _ => Err(("each group must have 4 or less digits", text)),
     }
@@ -318,24 +287,16 @@ pub struct Prefix {
 impl Prefix {
     /// `netip.ParsePrefix`: bits of the host part are kept.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
-        let fail = |problem: String| PrefixError {
-            text: text.to_owned(),
-            problem,
-        };
-        let (addr, bits) = text
-            .rsplit_once('/')
-            .ok_or_else(|| fail("no '/'".to_owned()))?;
+        let fail = |problem: String| PrefixError { text: text.to_owned(), problem };
+        let (addr, bits) = text.rsplit_once('/').ok_or_else(|| fail("no '/'".to_owned()))?;
         let addr = Addr::parse(addr).map_err(|error| fail(error.to_string()))?;
         if !addr.zone.is_empty() {
             return Err(fail("IPv6 zones cannot be present in a prefix".to_owned()));
         }
         let is_plain = bits.len() == 1 || bits.starts_with(|c| ('1'..='9').contains(&c));
         let n_bits = super::strconv::atoi(bits).ok().filter(|_| is_plain);
-        let n_bits =
-            n_bits.ok_or_else(|| fail(format!("bad bits after slash: {}", quote(bits))))?;
-        let n_bits = u8::try_from(n_bits)
-            .ok()
-            .filter(|n_bits| *n_bits <= addr.n_bits());
+        let n_bits = n_bits.ok_or_else(|| fail(format!("bad bits after slash: {}", quote(bits))))?;
+        let n_bits = u8::try_from(n_bits).ok().filter(|n_bits| *n_bits <= addr.n_bits());
         let n_bits = n_bits.ok_or_else(|| fail("prefix length out of range".to_owned()))?;
         Ok(Self { addr, n_bits })
     }
@@ -359,13 +320,7 @@ impl Prefix {
         } else {
             Ipv6Addr::from_bits(bits).into()
         };
-        Self {
-            addr: Addr {
-                ip,
-                zone: "".into(),
-            },
-            n_bits: self.n_bits,
-        }
+        Self { addr: Addr { ip, zone: "".into() }, n_bits: self.n_bits }
     }
 
     /// `Contains`: never across families, never for an address with a zone.
@@ -381,9 +336,7 @@ impl Prefix {
     }
 
     fn mask(&self) -> u128 {
-        u128::MAX
-            .checked_shl(128 - u32::from(self.n_bits))
-            .unwrap_or(0)
+        u128::MAX.checked_shl(128 - u32::from(self.n_bits)).unwrap_or(0)
     }
 }
 

@@ -27,11 +27,7 @@ pub fn clean(path: &str) -> String {
 /// `filepath.Join`: the parts that are not empty, joined by slashes and cleaned; empty if there are none.
 pub fn join<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() {
-        String::new()
-    } else {
-        clean(&parts.join("/"))
-    }
+    if parts.is_empty() { String::new() } else { clean(&parts.join("/")) }
 }
 
 #[cfg(test)]

@@ -23,9 +23,7 @@ pub use arithmetic::RemainderError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     /// Not a number with a suffix; also texts beyond `QUANTITY_TEXT_BYTES_MAX`.
-    #[error(
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-    )]
+    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Format,
     /// The number cannot be read.
     #[error("unable to parse numeric part of quantity")]
@@ -82,19 +80,11 @@ impl Quantity {
 
     /// A whole number, as `resource.NewQuantity`.
     pub const fn from_i64(value: i64, format: Format) -> Self {
-        Self {
-            amount: Amount::Small { value, exponent: 0 },
-            format,
-            verbatim: None,
-        }
+        Self { amount: Amount::Small { value, exponent: 0 }, format, verbatim: None }
     }
 
     const fn from_decimal(decimal: Decimal, format: Format) -> Self {
-        Self {
-            amount: Amount::Big(decimal),
-            format,
-            verbatim: None,
-        }
+        Self { amount: Amount::Big(decimal), format, verbatim: None }
     }
 
     /// The preferred format.
@@ -162,77 +152,39 @@ impl Quantity {
             Amount::Big(decimal) => {
                 let size = decimal.magnitude.to_f64();
                 let is_negative = decimal.is_negative && size != 0.0;
-                (
-                    if is_negative { -size } else { size },
-                    decimal.scale.saturating_neg(),
-                )
+                (if is_negative { -size } else { size }, decimal.scale.saturating_neg())
             }
         };
-        if exponent == 0 {
-            base
-        } else {
-            base * strconv::pow10(exponent)
-        }
+        if exponent == 0 { base } else { base * strconv::pow10(exponent) }
     }
 
     /// Adds as Go's `Add`: a zero takes the other's format.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
-        let format = if self.is_zero() {
-            other.format
-        } else {
-            self.format
-        };
+        let format = if self.is_zero() { other.format } else { self.format };
         if let (
-            Amount::Small {
-                value: left,
-                exponent: left_exponent,
-            },
-            Amount::Small {
-                value: right,
-                exponent: right_exponent,
-            },
+            Amount::Small { value: left, exponent: left_exponent },
+            Amount::Small { value: right, exponent: right_exponent },
         ) = (&self.amount, &other.amount)
             && let Some(amount) = add_small(*left, *left_exponent, *right, *right_exponent)
         {
-            return Self {
-                amount,
-                format,
-                verbatim: None,
-            };
+            return Self { amount, format, verbatim: None };
         }
-        Self::from_decimal(
-            self.amount.to_decimal().add(&other.amount.to_decimal()),
-            format,
-        )
+        Self::from_decimal(self.amount.to_decimal().add(&other.amount.to_decimal()), format)
     }
 
     /// Subtracts as Go's `Sub`: a zero takes the other's format.
     #[must_use]
     pub fn sub(&self, other: &Self) -> Self {
-        let format = if self.is_zero() {
-            other.format
-        } else {
-            self.format
-        };
+        let format = if self.is_zero() { other.format } else { self.format };
         if let (
-            Amount::Small {
-                value: left,
-                exponent: left_exponent,
-            },
-            Amount::Small {
-                value: right,
-                exponent: right_exponent,
-            },
+            Amount::Small { value: left, exponent: left_exponent },
+            Amount::Small { value: right, exponent: right_exponent },
         ) = (&self.amount, &other.amount)
             && let Some(negated) = right.checked_neg()
             && let Some(amount) = add_small(*left, *left_exponent, negated, *right_exponent)
         {
-            return Self {
-                amount,
-                format,
-                verbatim: None,
-            };
+            return Self { amount, format, verbatim: None };
         }
         let negated = other.amount.to_decimal().negated();
         Self::from_decimal(self.amount.to_decimal().add(&negated), format)
@@ -244,14 +196,8 @@ impl Ord for Quantity {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.amount, &other.amount) {
             (
-                Amount::Small {
-                    value: left,
-                    exponent: left_exponent,
-                },
-                Amount::Small {
-                    value: right,
-                    exponent: right_exponent,
-                },
+                Amount::Small { value: left, exponent: left_exponent },
+                Amount::Small { value: right, exponent: right_exponent },
             ) if left_exponent == right_exponent => left.cmp(right),
             (left, right) => left.to_decimal().cmp(&right.to_decimal()),
         }
@@ -312,10 +258,7 @@ impl fmt::Display for Quantity {
 impl Decimal {
     /// Whether the absolute value is at least `bound`.
     fn magnitude_reaches(&self, bound: i64) -> bool {
-        let absolute = Self {
-            is_negative: false,
-            ..self.clone()
-        };
+        let absolute = Self { is_negative: false, ..self.clone() };
         absolute.cmp(&Self::from_i64(bound, 0)) != Ordering::Less
     }
 }
@@ -354,9 +297,7 @@ fn scale_up(value: i64, steps: u32) -> Option<i64> {
     if value == 0 {
         return Some(0);
     }
-    10i64
-        .checked_pow(steps)
-        .and_then(|power| value.checked_mul(power))
+    10i64.checked_pow(steps).and_then(|power| value.checked_mul(power))
 }
 
 /// What Go's `Value()` is left with where the amount does not fit: the low bits for the powers of ten that
@@ -374,33 +315,20 @@ fn scale_down(value: i64, steps: u32) -> i64 {
         return value.signum();
     };
     let whole = value / power;
-    if value % power == 0 {
-        whole
-    } else {
-        whole + value.signum()
-    }
+    if value % power == 0 { whole } else { whole + value.signum() }
 }
 
 fn add_small(left: i64, left_exponent: i32, right: i64, right_exponent: i32) -> Option<Amount> {
     if right == 0 {
-        return Some(Amount::Small {
-            value: left,
-            exponent: left_exponent,
-        });
+        return Some(Amount::Small { value: left, exponent: left_exponent });
     }
     if left == 0 {
-        return Some(Amount::Small {
-            value: right,
-            exponent: right_exponent,
-        });
+        return Some(Amount::Small { value: right, exponent: right_exponent });
     }
     let exponent = left_exponent.min(right_exponent);
     let left = scale_up(left, left_exponent.abs_diff(exponent))?;
     let right = scale_up(right, right_exponent.abs_diff(exponent))?;
-    Some(Amount::Small {
-        value: left.checked_add(right)?,
-        exponent,
-    })
+    Some(Amount::Small { value: left.checked_add(right)?, exponent })
 }
 
 /// `scaledValue` of apimachinery's `scale_int.go`: rounds up for positive amounts; for negative ones the
@@ -410,15 +338,10 @@ fn scaled_big(decimal: &Decimal, target: i32) -> i64 {
     let bits = decimal.unscaled_bits();
     match difference {
         0 => bits,
-        ..0 => bits.wrapping_mul(strconv::f64_to_i64(strconv::pow10(
-            difference.saturating_neg(),
-        ))),
+        ..0 => bits.wrapping_mul(strconv::f64_to_i64(strconv::pow10(difference.saturating_neg()))),
         _ => {
             let max = Decimal::from_i64(i64::MAX, 0);
-            let unscaled = Decimal {
-                scale: 0,
-                ..decimal.clone()
-            };
+            let unscaled = Decimal { scale: 0, ..decimal.clone() };
             if difference < 19
                 && unscaled.cmp(&max) == Ordering::Less
                 && let Some(power) = 10i64.checked_pow(difference.unsigned_abs())

@@ -94,11 +94,7 @@ impl Regexp {
                 },
                 fragment: source.to_owned(),
             })?;
-        Ok(Self {
-            source: source.into(),
-            regex,
-            names: translation.names,
-        })
+        Ok(Self { source: source.into(), regex, names: translation.names })
     }
 
     /// The expression as it was written.
@@ -143,11 +139,7 @@ impl Regexp {
     }
 
     /// As [`Regexp::captures`] for the first `n_max` matches, or all of them without a bound.
-    pub fn captures_all<'t>(
-        &self,
-        text: &'t str,
-        n_max: Option<usize>,
-    ) -> Vec<Vec<Option<&'t str>>> {
+    pub fn captures_all<'t>(&self, text: &'t str, n_max: Option<usize>) -> Vec<Vec<Option<&'t str>>> {
         let all = self.regex.captures_iter(text).map(|groups| texts(&groups));
         all.take(n_max.unwrap_or(usize::MAX)).collect()
     }
@@ -195,11 +187,7 @@ impl Regexp {
                 Some(number) => groups.get(number),
                 // Names may repeat; the first group of that name that took part counts.
                 None => (0..self.names.len())
-                    .filter(|number| {
-                        self.names
-                            .get(*number)
-                            .is_some_and(|known| **known == *name)
-                    })
+                    .filter(|number| self.names.get(*number).is_some_and(|known| **known == *name))
                     .find_map(|number| groups.get(number)),
             };
             out.push_str(group.map_or("", |found| found.as_str()));
@@ -209,10 +197,7 @@ impl Regexp {
 }
 
 fn texts<'t>(groups: &Captures<'t>) -> Vec<Option<&'t str>> {
-    groups
-        .iter()
-        .map(|group| group.map(|found| found.as_str()))
-        .collect()
+    groups.iter().map(|group| group.map(|found| found.as_str())).collect()
 }
 
 /// Reads `name` or `{name}` after a dollar sign; returns the name and what follows.
@@ -221,11 +206,7 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     let body = braced.unwrap_or(text);
     let after = body.trim_start_matches(|c: char| c.is_alphabetic() || is_decimal(c) || c == '_');
     let name = body.strip_suffix(after).filter(|name| !name.is_empty())?;
-    let after = if braced.is_some() {
-        after.strip_prefix('}')?
-    } else {
-        after
-    };
+    let after = if braced.is_some() { after.strip_prefix('}')? } else { after };
     Some((name, after))
 }
 

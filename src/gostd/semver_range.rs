@@ -46,8 +46,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn is_alphanumeric(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn number(text: &str, place: &str) -> Result<u64, SemverError> {
@@ -59,10 +58,7 @@ fn number(text: &str, place: &str) -> Result<u64, SemverError> {
         ));
     }
     if text.len() > 1 && text.starts_with('0') {
-        return error(format!(
-            "{place} number must not contain leading zeroes {}",
-            quote(text)
-        ));
+        return error(format!("{place} number must not contain leading zeroes {}", quote(text)));
     }
     parse_uint(text).map_err(|cause| SemverError(cause.to_string()))
 }
@@ -75,19 +71,12 @@ impl Identifier {
         if is_digits(text) {
             if text.len() > 1 && text.starts_with('0') {
                 let shown = quote(text);
-                return error(format!(
-                    "Numeric PreRelease version must not contain leading zeroes {shown}"
-                ));
+                return error(format!("Numeric PreRelease version must not contain leading zeroes {shown}"));
             }
-            return parse_uint(text)
-                .map(Self::Number)
-                .map_err(|cause| SemverError(cause.to_string()));
+            return parse_uint(text).map(Self::Number).map_err(|cause| SemverError(cause.to_string()));
         }
         if !is_alphanumeric(text) {
-            return error(format!(
-                "Invalid character(s) found in prerelease {}",
-                quote(text)
-            ));
+            return error(format!("Invalid character(s) found in prerelease {}", quote(text)));
         }
         Ok(Self::Word(text.into()))
     }
@@ -100,46 +89,30 @@ impl Version {
             return error("Version string empty");
         }
         let mut parts = text.splitn(3, '.');
-        let (Some(major), Some(minor), Some(rest)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(major), Some(minor), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             return error("No Major.Minor.Patch elements found");
         };
         let major = number(major, "Major")?;
         let minor = number(minor, "Minor")?;
-        let (rest, build) = rest
-            .split_once('+')
-            .map_or((rest, None), |(rest, build)| (rest, Some(build)));
-        let (patch, prerelease) = rest
-            .split_once('-')
-            .map_or((rest, None), |(patch, pre)| (patch, Some(pre)));
+        let (rest, build) = rest.split_once('+').map_or((rest, None), |(rest, build)| (rest, Some(build)));
+        let (patch, prerelease) =
+            rest.split_once('-').map_or((rest, None), |(patch, pre)| (patch, Some(pre)));
         let patch = number(patch, "Patch")?;
         let prerelease = prerelease
             .into_iter()
             .flat_map(|list| list.split('.'))
             .map(Identifier::parse)
             .collect::<Result<_, _>>()?;
-        let build = build
-            .into_iter()
-            .flat_map(|list| list.split('.'))
-            .map(|part| {
-                if part.is_empty() {
-                    return error("Build meta data is empty");
-                }
-                if !is_alphanumeric(part) {
-                    return error(format!(
-                        "Invalid character(s) found in build meta data {}",
-                        quote(part)
-                    ));
-                }
-                Ok(part.into())
-            });
-        Ok(Self {
-            major,
-            minor,
-            patch,
-            prerelease,
-            build: build.collect::<Result<_, _>>()?,
-        })
+        let build = build.into_iter().flat_map(|list| list.split('.')).map(|part| {
+            if part.is_empty() {
+                return error("Build meta data is empty");
+            }
+            if !is_alphanumeric(part) {
+                return error(format!("Invalid character(s) found in build meta data {}", quote(part)));
+            }
+            Ok(part.into())
+        });
+        Ok(Self { major, minor, patch, prerelease, build: build.collect::<Result<_, _>>()? })
     }
 
     /// The reading of Kubernetes' CEL `semver(text, true)`: a leading `v` and leading zeros are dropped,
@@ -261,22 +234,11 @@ impl Range {
         // order.
         let expanded = alternatives
             .iter()
-            .map(|parts| {
-                parts
-                    .iter()
-                    .map(|part| expand(part))
-                    .collect::<Result<Vec<_>, _>>()
-            })
+            .map(|parts| parts.iter().map(|part| expand(part)).collect::<Result<Vec<_>, _>>())
             .collect::<Result<Vec<_>, _>>()?;
         let alternatives = expanded
             .iter()
-            .map(|parts| {
-                parts
-                    .iter()
-                    .flatten()
-                    .map(|part| Comparator::parse(part))
-                    .collect()
-            })
+            .map(|parts| parts.iter().flatten().map(|part| Comparator::parse(part)).collect())
             .collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }
@@ -320,10 +282,7 @@ fn split_operator(part: &str) -> Result<(&str, &str), SemverError> {
     let start = part.find(|c: char| c.is_ascii_digit());
     match start.and_then(|start| part.split_at_checked(start)) {
         Some((operator, version)) => Ok((operator.trim(), version)),
-        None => error(format!(
-            "Could not get version from string: {}",
-            quote(part)
-        )),
+        None => error(format!("Could not get version from string: {}", quote(part))),
     }
 }
 
@@ -334,17 +293,10 @@ fn expand(part: &str) -> Result<Vec<String>, SemverError> {
     }
     let (operator, version) = split_operator(part)?;
     let flat = version.replacen(".x.x", ".x", 1).replacen(".x", ".0", 1);
-    let flat = if flat.split('.').count() == 2 {
-        format!("{flat}.0")
-    } else {
-        flat
-    };
+    let flat = if flat.split('.').count() == 2 { format!("{flat}.0") } else { flat };
     // The number before the wildcard is raised; without a wildcard at the end there is none, and nothing
     // is left.
-    let raised = || match (
-        version.rsplit('.').next() == Some("x"),
-        version.split('.').count(),
-    ) {
+    let raised = || match (version.rsplit('.').next() == Some("x"), version.split('.').count()) {
         (true, 2) => raise(&flat, 0),
         (true, 3) => raise(&flat, 1),
         _ => String::new(),

@@ -12,9 +12,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-pub use parse::{
-    NumberError, NumberErrorKind, atoi, parse_bool, parse_float, parse_int, parse_uint,
-};
+pub use parse::{NumberError, NumberErrorKind, atoi, parse_bool, parse_float, parse_int, parse_uint};
 
 /// Digits and decimal exponent of the shortest text that reads back as the same number.
 struct Shortest {
@@ -28,16 +26,12 @@ struct Shortest {
 impl Shortest {
     /// `None` for infinities and not-a-number.
     fn of(value: f64) -> Option<Self> {
-        value
-            .is_finite()
-            .then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
+        value.is_finite().then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
     }
 
     /// As [`Shortest::of`] with the precision of a `float32`.
     fn of_single(value: f32) -> Option<Self> {
-        value
-            .is_finite()
-            .then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
+        value.is_finite().then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
     }
 
     /// Reads `d.ddde±d`. Where two shortest texts are equally near, Go takes the one with the even last
@@ -47,9 +41,7 @@ impl Shortest {
         text: &str,
         rounded: impl Fn(usize) -> String,
     ) -> Option<Self> {
-        let places = text
-            .split_once('e')
-            .and_then(|(mantissa, _)| mantissa.split_once('.'));
+        let places = text.split_once('e').and_then(|(mantissa, _)| mantissa.split_once('.'));
         let even = rounded(places.map_or(0, |(_, places)| places.len()));
         let reads_back = even.parse().is_ok_and(|read: T| read == *value);
         let text = if reads_back { even.as_str() } else { text };
@@ -67,17 +59,10 @@ impl Shortest {
         let n_digits = self.digits.len();
         match usize::try_from(self.exponent) {
             Ok(exponent) if exponent + 1 >= n_digits => {
-                format!(
-                    "{sign}{}{}",
-                    self.digits,
-                    "0".repeat(exponent + 1 - n_digits)
-                )
+                format!("{sign}{}{}", self.digits, "0".repeat(exponent + 1 - n_digits))
             }
             Ok(exponent) => {
-                let (whole, fraction) = self
-                    .digits
-                    .split_at_checked(exponent + 1)
-                    .unwrap_or_default();
+                let (whole, fraction) = self.digits.split_at_checked(exponent + 1).unwrap_or_default();
                 format!("{sign}{whole}.{fraction}")
             }
             Err(_) => {
@@ -124,15 +109,9 @@ pub fn format_float(value: f64) -> String {
 
 /// `strconv.FormatFloat(value, 'f', -1, 32)`: as [`format_float`], with the precision of a `float32`.
 pub fn format_float32(value: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounding to single precision is the point"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to single precision is the point")]
     let single = value as f32;
-    Shortest::of_single(single).map_or_else(
-        || special(f64::from(single)),
-        |shortest| shortest.positional(),
-    )
+    Shortest::of_single(single).map_or_else(|| special(f64::from(single)), |shortest| shortest.positional())
 }
 
 /// `strconv.FormatFloat(value, 'E', -1, 64)`: `1.5E+06`.
@@ -142,11 +121,7 @@ pub fn format_float_scientific(value: f64) -> String {
 
 /// `fmt.Sprintf("%f", value)`: six digits after the point.
 pub fn format_float_fixed(value: f64) -> String {
-    if value.is_finite() {
-        format!("{value:.6}")
-    } else {
-        special(value)
-    }
+    if value.is_finite() { format!("{value:.6}") } else { special(value) }
 }
 
 /// `fmt.Sprint(value)` and `%v` of a `float64`: `%g` with the fewest digits, so `100000` but `1e+06`.
@@ -155,9 +130,7 @@ pub fn format_float_fixed(value: f64) -> String {
 pub fn sprint_float(value: f64) -> String {
     match Shortest::of(value) {
         None => special(value),
-        Some(shortest) if value != 0.0 && !(-4..6).contains(&shortest.exponent) => {
-            shortest.scientific('e')
-        }
+        Some(shortest) if value != 0.0 && !(-4..6).contains(&shortest.exponent) => shortest.scientific('e'),
         Some(_) => format_float(value),
     }
 }
@@ -241,9 +214,9 @@ pub fn is_print(character: char) -> bool {
     match character {
         ' '..='~' => true,
         '\0'..='\u{7f}' => false,
-        _ => PRINTABLE
-            .as_ref()
-            .is_some_and(|printable| printable.is_match(character.encode_utf8(&mut [0; 4]))),
+        _ => {
+            PRINTABLE.as_ref().is_some_and(|printable| printable.is_match(character.encode_utf8(&mut [0; 4])))
+        }
     }
 }
 

@@ -52,10 +52,7 @@ pub fn fields(text: &str) -> Vec<&str> {
 
 /// The first `n_max` characters, as Kyverno's `truncate` cuts.
 pub fn truncate(text: &str, n_max: usize) -> &str {
-    text.char_indices()
-        .nth(n_max)
-        .and_then(|(end, _)| text.get(..end))
-        .unwrap_or(text)
+    text.char_indices().nth(n_max).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -61,10 +61,7 @@ struct Zone {
 
 impl Zone {
     fn utc() -> Self {
-        Self {
-            name: "UTC".into(),
-            offset: 0,
-        }
+        Self { name: "UTC".into(), offset: 0 }
     }
 }
 
@@ -102,11 +99,7 @@ impl Time {
     /// `time.Unix(seconds, nanos).UTC()`.
     pub fn from_unix(seconds: i64, nanos: u32) -> Self {
         let carried = seconds.saturating_add(i64::from(nanos / 1_000_000_000));
-        Self {
-            unix: carried,
-            nanos: nanos % 1_000_000_000,
-            zone: Zone::utc(),
-        }
+        Self { unix: carried, nanos: nanos % 1_000_000_000, zone: Zone::utc() }
     }
 
     /// `time.Parse(layout, value)`.
@@ -142,31 +135,19 @@ impl Time {
     /// The same instant in UTC.
     #[must_use]
     pub fn to_utc(&self) -> Self {
-        Self {
-            zone: Zone::utc(),
-            ..self.clone()
-        }
+        Self { zone: Zone::utc(), ..self.clone() }
     }
 
     /// The same instant in a zone named as in the IANA database (`Europe/Paris`, `UTC`; empty is UTC),
     /// with the errors of `time.LoadLocation`.
     pub fn in_zone(&self, name: &str) -> Result<Self, ZoneError> {
-        Ok(Self {
-            zone: zone::at(name, self.unix)?,
-            ..self.clone()
-        })
+        Ok(Self { zone: zone::at(name, self.unix)?, ..self.clone() })
     }
 
     /// The same instant in a zone without a name, `seconds` east of UTC.
     #[must_use]
     pub fn in_fixed_zone(&self, seconds: i32) -> Self {
-        Self {
-            zone: Zone {
-                name: "".into(),
-                offset: seconds,
-            },
-            ..self.clone()
-        }
+        Self { zone: Zone { name: "".into(), offset: seconds }, ..self.clone() }
     }
 
     /// Seconds east of UTC of the zone.
@@ -271,8 +252,7 @@ fn days_until(year: i64, month: i64, day: i64) -> i64 {
 fn date_of(days: i64) -> (i64, u8, u8) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

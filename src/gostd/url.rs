@@ -43,23 +43,14 @@ impl Url {
     /// `url.Parse`: absolute and relative references.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (url, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let parsed = parse(url, false).map_err(|problem| UrlError {
-            url: url.to_owned(),
-            problem,
-        })?;
-        unescape(fragment, Part::Other).map_err(|problem| UrlError {
-            url: text.to_owned(),
-            problem,
-        })?;
+        let parsed = parse(url, false).map_err(|problem| UrlError { url: url.to_owned(), problem })?;
+        unescape(fragment, Part::Other).map_err(|problem| UrlError { url: text.to_owned(), problem })?;
         Ok(parsed)
     }
 
     /// `url.ParseRequestURI`: only absolute URLs and absolute paths; no fragments.
     pub fn parse_request_uri(text: &str) -> Result<Self, UrlError> {
-        parse(text, true).map_err(|problem| UrlError {
-            url: text.to_owned(),
-            problem,
-        })
+        parse(text, true).map_err(|problem| UrlError { url: text.to_owned(), problem })
     }
 
     /// The scheme in lower case; empty for a relative reference.
@@ -75,9 +66,7 @@ impl Url {
     /// The host without port and brackets.
     pub fn hostname(&self) -> &str {
         let host = self.split_port().map_or(&*self.host, |(host, _)| host);
-        host.strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host)
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
     /// The port; empty if there is none.
@@ -86,9 +75,7 @@ impl Url {
     }
 
     fn split_port(&self) -> Option<(&str, &str)> {
-        self.host
-            .rsplit_once(':')
-            .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        self.host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     /// `EscapedPath`: the path as it was written if its escaping is valid, else escaped anew.
@@ -103,10 +90,7 @@ impl Url {
 
     /// `Query`: the pairs of the query in their order, decoded; malformed ones are left out.
     pub fn query_pairs(&self) -> Vec<(String, String)> {
-        let pairs = self
-            .raw_query
-            .split('&')
-            .filter(|pair| !pair.is_empty() && !pair.contains(';'));
+        let pairs = self.raw_query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';'));
         pairs
             .filter_map(|pair| {
                 let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -135,19 +119,12 @@ fn parse(text: &str, is_request: bool) -> Result<Url, String> {
         raw_query: String::new(),
     };
     if text == "*" {
-        return Ok(Url {
-            escaped_path: "*".to_owned(),
-            ..empty()
-        });
+        return Ok(Url { escaped_path: "*".to_owned(), ..empty() });
     }
     let (scheme, rest) = split_scheme(text)?;
     let scheme = scheme.to_ascii_lowercase();
     let (mut rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut url = Url {
-        scheme,
-        raw_query: query.to_owned(),
-        ..empty()
-    };
+    let mut url = Url { scheme, raw_query: query.to_owned(), ..empty() };
     if !rest.starts_with('/') {
         if !url.scheme.is_empty() {
             // What follows is opaque.
@@ -156,11 +133,7 @@ fn parse(text: &str, is_request: bool) -> Result<Url, String> {
         if is_request {
             return Err("invalid URI for request".to_owned());
         }
-        if rest
-            .split('/')
-            .next()
-            .is_some_and(|segment| segment.contains(':'))
-        {
+        if rest.split('/').next().is_some_and(|segment| segment.contains(':')) {
             return Err("first path segment in URL cannot contain colon".to_owned());
         }
     }
@@ -180,8 +153,7 @@ fn split_scheme(text: &str) -> Result<(&str, &str), String> {
     match text.split_once(':') {
         Some(("", _)) => Err("missing protocol scheme".to_owned()),
         Some((scheme, rest))
-            if scheme.bytes().all(is_scheme)
-                && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+            if scheme.bytes().all(is_scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) =>
         {
             Ok((scheme, rest))
         }
@@ -214,16 +186,10 @@ fn check_port(port: &str) -> Result<(), String> {
 }
 
 fn parse_host(scheme: &str, host: &str) -> Result<String, String> {
-    if let Some(literal) = host
-        .strip_prefix('[')
-        .filter(|literal| !literal.contains('['))
-    {
+    if let Some(literal) = host.strip_prefix('[').filter(|literal| !literal.contains('[')) {
         let (name, port) = literal.rsplit_once(']').ok_or("missing ']' in host")?;
         check_port(port)?;
-        let name = match name
-            .find("%25")
-            .and_then(|start| name.split_at_checked(start))
-        {
+        let name = match name.find("%25").and_then(|start| name.split_at_checked(start)) {
             Some((address, zone)) => {
                 lossy(&unescape(address, Part::Host)?) + &lossy(&unescape(zone, Part::Zone)?)
             }
@@ -240,16 +206,8 @@ fn parse_host(scheme: &str, host: &str) -> Result<String, String> {
     }
     // Only the web's schemes refuse colons inside the host.
     let is_strict = matches!(scheme, "http" | "https");
-    let colon = if is_strict {
-        host.find(':')
-    } else {
-        host.rfind(':')
-    };
-    check_port(
-        colon
-            .and_then(|colon| host.get(colon..))
-            .unwrap_or_default(),
-    )?;
+    let colon = if is_strict { host.find(':') } else { host.rfind(':') };
+    check_port(colon.and_then(|colon| host.get(colon..)).unwrap_or_default())?;
     Ok(lossy(&unescape(host, Part::Host)?))
 }
 
@@ -261,17 +219,15 @@ fn escape_path(path: &str) -> Result<String, String> {
     if path.bytes().all(is_written) {
         return Ok(path.to_owned());
     }
-    Ok(decoded
-        .iter()
-        .fold(String::with_capacity(path.len()), |mut escaped, byte| {
-            if is_plain(*byte) {
-                escaped.push(char::from(*byte));
-            } else {
-                // Writing to a String cannot fail.
-                let _ = write!(escaped, "%{byte:02X}");
-            }
-            escaped
-        }))
+    Ok(decoded.iter().fold(String::with_capacity(path.len()), |mut escaped, byte| {
+        if is_plain(*byte) {
+            escaped.push(char::from(*byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    }))
 }
 
 fn is_host_byte(byte: u8) -> bool {
@@ -287,13 +243,9 @@ fn unescape(text: &str, part: Part) -> Result<Cow<'_, [u8]>, String> {
         bytes = rest;
         match first {
             b'%' => {
-                let hex = |position: usize| {
-                    rest.get(position)
-                        .and_then(|byte| char::from(*byte).to_digit(16))
-                };
-                let value = hex(0)
-                    .zip(hex(1))
-                    .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+                let hex =
+                    |position: usize| rest.get(position).and_then(|byte| char::from(*byte).to_digit(16));
+                let value = hex(0).zip(hex(1)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
                 let is_allowed = |value: u8| match part {
                     _ if value == b'%' => true,
                     Part::Host => value >= 0x80,
@@ -316,9 +268,5 @@ fn unescape(text: &str, part: Part) -> Result<Cow<'_, [u8]>, String> {
             byte => decoded.push(*byte),
         }
     }
-    Ok(if decoded == text.as_bytes() {
-        Cow::Borrowed(text.as_bytes())
-    } else {
-        Cow::Owned(decoded)
-    })
+    Ok(if decoded == text.as_bytes() { Cow::Borrowed(text.as_bytes()) } else { Cow::Owned(decoded) })
 }

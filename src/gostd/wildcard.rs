@@ -74,10 +74,7 @@ enum Shape {
 impl Wildcard {
     /// Compiles `pattern`; every text is a valid pattern.
     pub fn new(pattern: &str) -> Self {
-        Self {
-            pattern: pattern.into(),
-            shape: Shape::of(pattern),
-        }
+        Self { pattern: pattern.into(), shape: Shape::of(pattern) }
     }
 
     /// Whether `name` satisfies the pattern.
@@ -88,9 +85,9 @@ impl Wildcard {
             Shape::Prefix(prefix) => name.starts_with(&**prefix),
             Shape::Suffix(suffix) => name.ends_with(&**suffix),
             Shape::Contains(middle) => name.contains(&**middle),
-            Shape::Between(prefix, suffix) => name
-                .strip_prefix(&**prefix)
-                .is_some_and(|rest| rest.ends_with(&**suffix)),
+            Shape::Between(prefix, suffix) => {
+                name.strip_prefix(&**prefix).is_some_and(|rest| rest.ends_with(&**suffix))
+            }
             Shape::General => matches(&self.pattern, name),
         }
     }

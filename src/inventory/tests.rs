@@ -109,7 +109,8 @@ fn a_derived_uid_is_stable_and_looks_like_one() {
 fn only_an_owner_that_controls_counts() {
     let owner = |controller: &str| {
         document(&format!(
-            r#"{{"metadata":{{"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u"{controller}}}]}}}}"#
+            r#"{{"metadata":{{"ownerReferences":[
+                {{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u"{controller}}}]}}}}"#
         ))
     };
     assert_eq!(controlled_by(&owner("")), None);

@@ -68,10 +68,13 @@ fn the_summary_counts_by_policy_and_rule() {
 fn lists_are_read_back_as_they_were_written() {
     let items = [serde_json::json!({
         "kind": "PolicyReport",
-        "data": {"yes": "yes", "n": "0777", "e": "1e3", "empty": "", "tilde": "~", "date": "2020-01-01", "lines": "a\nb\n",
-                 "colon": "a: b", "hash": "a # b", "dash": "- a", "quote": "it's \"q\"", "tab": "\t", "num": "12",
-                 "true": true, "list": [], "map": {}, "nested": [[1, 2], {"a": null}], "star": "*x", "amp": "&x",
-                 "octal": "0o17", "under": "1_000", "sexagesimal": "12:30:45", "bom": "\u{feff}x", "trail": "x ", "dots": "..."}
+        "data": {
+            "yes": "yes", "n": "0777", "e": "1e3", "empty": "", "tilde": "~", "date": "2020-01-01",
+            "lines": "a\nb\n", "colon": "a: b", "hash": "a # b", "dash": "- a", "quote": "it's \"q\"",
+            "tab": "\t", "num": "12", "true": true, "list": [], "map": {}, "nested": [[1, 2], {"a": null}],
+            "star": "*x", "amp": "&x", "octal": "0o17", "under": "1_000", "sexagesimal": "12:30:45",
+            "bom": "\u{feff}x", "trail": "x ", "dots": "...",
+        },
     })];
     let json = text(|out| write_json_list(out, &items));
     assert!(json.starts_with("{\n  \"apiVersion\": \"v1\",\n  \"items\": ["), "{json}");

@@ -118,9 +118,9 @@ impl Scheduler {
             runs: runs.clone(),
             stop: Arc::clone(&stop),
         };
-        let scheduler = |task| Self { board, seed: seed.to_owned(), clock, runs, task, stop };
         looper.begin(schedules, last_runs);
-        (scheduler(tokio::spawn(looper.run(trigger))), receiver)
+        let task = tokio::spawn(looper.run(trigger));
+        (Self { board, seed: seed.to_owned(), clock, runs, task, stop }, receiver)
     }
 
     /// Puts other schedules in the place of the ones that run. Those that stay the same notice nothing; one that is new runs at once, one whose times

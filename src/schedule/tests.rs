@@ -109,13 +109,13 @@ fn every_run_is_after_the_one_before_in_every_hour_of_a_year() {
 
 #[test]
 fn intervals_lie_on_a_grid_that_restarts_do_not_move() {
-    let timing = Timing::every(Duration::from_secs(900)).unwrap();
+    let timing = Timing::every(Duration::from_mins(15)).unwrap();
     assert_eq!(
         runs(&timing, "2026-05-01T10:07:03.5Z", 3),
         ["2026-05-01T10:15:00Z", "2026-05-01T10:30:00Z", "2026-05-01T10:45:00Z"]
     );
     assert_eq!(runs(&timing, "2026-05-01T10:15:00Z", 1), ["2026-05-01T10:30:00Z"]);
-    assert_eq!(timing.gap_after(Timestamp::UNIX_EPOCH), Some(Duration::from_secs(900)));
+    assert_eq!(timing.gap_after(Timestamp::UNIX_EPOCH), Some(Duration::from_mins(15)));
 }
 
 #[test]
@@ -202,8 +202,8 @@ fn start(
     let last: BTreeMap<String, Timestamp> =
         last.iter().map(|(name, time)| ((*name).into(), at(time))).collect();
     let shared: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
-    let (scheduler, runs) = Scheduler::start(schedules, &last, "seed", shared, Box::new(trigger));
-    (scheduler, runs, clock)
+    let (service, runs) = Scheduler::start(schedules, &last, "seed", shared, Box::new(trigger));
+    (service, runs, clock)
 }
 
 /// The next run: its schedule, when it was due, whether it was made up, and how late it was told.
@@ -216,7 +216,7 @@ async fn next(runs: &mut mpsc::Receiver<Due>, clock: &TestClock) -> (Due, String
 
 #[tokio::test(start_paused = true)]
 async fn runs_come_when_they_are_due() {
-    let (scheduler, mut runs, clock) = start(
+    let (service, mut runs, clock) = start(
         vec![schedule("a", 60, 0, Concurrency::Skip)],
         &[("a", "2026-05-01T10:00:00Z")],
         TestTrigger::Exact,
@@ -225,10 +225,10 @@ async fn runs_come_when_they_are_due() {
         let (_, shown, late) = next(&mut runs, &clock).await;
         assert_eq!((shown.as_str(), late), (expected, 0));
     }
-    assert_eq!(scheduler.counts()["a"], RunCounts { fired: 3, ..RunCounts::default() });
-    assert_eq!(scheduler.next_runs()["a"], at("2026-05-01T10:04:00Z"));
-    assert_eq!(scheduler.intervals()["a"], Duration::from_secs(60));
-    scheduler.stop().await;
+    assert_eq!(service.counts()["a"], RunCounts { fired: 3, ..RunCounts::default() });
+    assert_eq!(service.next_runs()["a"], at("2026-05-01T10:04:00Z"));
+    assert_eq!(service.intervals()["a"], Duration::from_mins(1));
+    service.stop().await;
     assert!(runs.recv().await.is_none());
 }
 
@@ -245,7 +245,7 @@ async fn a_schedule_that_never_ran_runs_at_once_and_one_that_missed_a_run_makes_
         ("quiet", "2026-05-01T10:00:00Z"),
         ("set-back", "2027-01-01T00:00:00Z"),
     ];
-    let (scheduler, mut runs, clock) = start(schedules, &last, TestTrigger::Exact);
+    let (service, mut runs, clock) = start(schedules, &last, TestTrigger::Exact);
     let (missed, shown, _) = next(&mut runs, &clock).await;
     assert_eq!(shown, "missed 2026-05-01T08:21:00Z made up");
     let (_, shown, _) = next(&mut runs, &clock).await;
@@ -253,9 +253,9 @@ async fn a_schedule_that_never_ran_runs_at_once_and_one_that_missed_a_run_makes_
     drop(missed);
     let (_, shown, _) = next(&mut runs, &clock).await;
     assert_eq!(shown, "missed 2026-05-01T10:01:00Z");
-    assert_eq!(scheduler.counts()["missed"].made_up, 1);
-    assert_eq!(scheduler.counts()["quiet"].fired, 0);
-    assert_eq!(scheduler.next_runs()["set-back"], at("2026-05-01T11:00:00Z"));
+    assert_eq!(service.counts()["missed"].made_up, 1);
+    assert_eq!(service.counts()["quiet"].fired, 0);
+    assert_eq!(service.next_runs()["set-back"], at("2026-05-01T11:00:00Z"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,7 +272,7 @@ async fn a_busy_schedule_skips_or_queues_one() {
             RunCounts { fired: 2, skipped: 2, queued: 1, ..RunCounts::default() },
         ),
     ] {
-        let (scheduler, mut runs, clock) = start(
+        let (service, mut runs, clock) = start(
             vec![schedule("a", 60, 0, concurrency)],
             &[("a", "2026-05-01T10:00:00Z")],
             TestTrigger::Exact,
@@ -280,18 +280,18 @@ async fn a_busy_schedule_skips_or_queues_one() {
         let (first, _, _) = next(&mut runs, &clock).await;
         tokio::time::sleep(Duration::from_secs(200)).await;
         assert!(runs.try_recv().is_err());
-        assert_eq!(scheduler.n_waiting(), usize::from(concurrency == Concurrency::Queue));
+        assert_eq!(service.n_waiting(), usize::from(concurrency == Concurrency::Queue));
         drop(first);
         let (_second, shown, _) = next(&mut runs, &clock).await;
         assert_eq!(shown, after);
-        assert_eq!(scheduler.n_waiting(), 0);
-        assert_eq!(scheduler.counts()["a"], counts);
+        assert_eq!(service.n_waiting(), 0);
+        assert_eq!(service.counts()["a"], counts);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_watchdog_tells_what_a_dead_trigger_missed_and_counts_it() {
-    let (scheduler, mut runs, clock) = start(
+    let (service, mut runs, clock) = start(
         vec![schedule("a", 300, 0, Concurrency::Skip)],
         &[("a", "2026-05-01T10:00:00Z")],
         TestTrigger::Dead,
@@ -300,21 +300,21 @@ async fn the_watchdog_tells_what_a_dead_trigger_missed_and_counts_it() {
         let (_, shown, late) = next(&mut runs, &clock).await;
         assert_eq!(shown, expected);
         assert!((5..=6).contains(&late), "{late}");
-        assert_eq!(scheduler.counts()["a"].rescued, n as u64 + 1);
+        assert_eq!(service.counts()["a"].rescued, n as u64 + 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_early_trigger_makes_no_early_run() {
     for early in [Duration::from_millis(900), Duration::from_secs(20)] {
-        let (scheduler, mut runs, clock) = start(
+        let (service, mut runs, clock) = start(
             vec![schedule("a", 60, 0, Concurrency::Skip)],
             &[("a", "2026-05-01T10:00:00Z")],
             TestTrigger::EarlyBy(early),
         );
         let (_, shown, late) = next(&mut runs, &clock).await;
         assert_eq!((shown.as_str(), late), ("a 2026-05-01T10:01:00Z", 0));
-        assert_eq!(scheduler.counts()["a"].rescued, 0);
+        assert_eq!(service.counts()["a"].rescued, 0);
     }
 }
 
@@ -322,10 +322,10 @@ async fn an_early_trigger_makes_no_early_run() {
 async fn schedules_can_be_replaced_while_they_run() {
     let last = [("a", "2026-05-01T10:00:00Z"), ("b", "2026-05-01T10:00:00Z")];
     let schedules = vec![schedule("a", 60, 0, Concurrency::Skip), schedule("b", 60, 0, Concurrency::Skip)];
-    let (scheduler, mut runs, clock) = start(schedules, &last, TestTrigger::Exact);
+    let (service, mut runs, clock) = start(schedules, &last, TestTrigger::Exact);
     let (first, shown, _) = next(&mut runs, &clock).await;
     assert_eq!(shown, "a 2026-05-01T10:01:00Z");
-    scheduler
+    service
         .replace(vec![schedule("a", 600, 0, Concurrency::Skip), schedule("c", 3600, 0, Concurrency::Skip)]);
     let (_, shown, _) = next(&mut runs, &clock).await;
     assert_eq!(shown, "b 2026-05-01T10:01:00Z", "told before");
@@ -334,19 +334,19 @@ async fn schedules_can_be_replaced_while_they_run() {
     drop(first);
     let (_, shown, _) = next(&mut runs, &clock).await;
     assert_eq!(shown, "a 2026-05-01T10:10:00Z");
-    let names: Vec<String> = scheduler.counts().into_keys().collect();
+    let names: Vec<String> = service.counts().into_keys().collect();
     assert_eq!(names, ["a", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_on_demand_comes_now_or_after_the_current_one() {
-    let (scheduler, mut runs, clock) =
+    let (service, mut runs, clock) =
         start(vec![schedule("a", 3600, 0, Concurrency::Skip)], &[("a", START)], TestTrigger::Exact);
-    assert!(!scheduler.run_now("unknown"));
-    assert!(scheduler.run_now("a"));
+    assert!(!service.run_now("unknown"));
+    assert!(service.run_now("a"));
     let (first, shown, late) = next(&mut runs, &clock).await;
     assert_eq!((shown.as_str(), late), ("a 2026-05-01T10:00:30Z", 0));
-    assert!(scheduler.run_now("a"));
+    assert!(service.run_now("a"));
     assert!(runs.try_recv().is_err());
     drop(first);
     let (_, shown, _) = next(&mut runs, &clock).await;
@@ -357,8 +357,7 @@ async fn a_run_on_demand_comes_now_or_after_the_current_one() {
 async fn the_real_trigger_wakes_after_its_delay() {
     let mut trigger = CronTrigger::start().await.unwrap();
     // A wish that is taken back leaves the next one alone.
-    let far =
-        tokio::time::timeout(Duration::from_millis(20), trigger.wake_in(Duration::from_secs(3600))).await;
+    let far = tokio::time::timeout(Duration::from_millis(20), trigger.wake_in(Duration::from_hours(1))).await;
     assert!(far.is_err());
     for _ in 0..2 {
         let woken =

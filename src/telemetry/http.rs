@@ -151,7 +151,7 @@ pub async fn serve(
         tokio::time::sleep(Duration::from_secs(limits::HTTP_DRAIN_SECS_MAX)).await;
     };
     tokio::select! {
-        served = server.into_future() => served.map_err(HttpError::Serve),
+        end = server.into_future() => end.map_err(HttpError::Serve),
         () = drained => Ok(()),
     }
 }

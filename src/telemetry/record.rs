@@ -1,5 +1,6 @@
 //! Turns what happened into metrics: one method for each thing that the wiring tells.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -354,13 +355,23 @@ impl Telemetry {
         }
     }
 
-    /// Tells a request to the API server: the verb as Kubernetes names it, the API group (empty for core), the status code if there was an answer.
-    pub fn record_request(&self, verb: &str, group: &str, code: Option<u16>, took: Duration) {
-        const VERBS: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
-        let verb = VERBS.into_iter().find(|known| *known == verb).unwrap_or("other");
-        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-        self.count(&table::API_REQUESTS, &[verb, group, &code], 1);
-        self.observe(&table::API_DURATION, &[verb], took.as_secs_f64());
+    /// Tells how many requests were made to the API server since the start: verb, `group/plural` (the plural alone in the core group), status code
+    /// (0 without an answer), number.
+    pub fn record_requests<'a>(&self, totals: impl Iterator<Item = (&'a str, &'a str, u16, u64)>) {
+        let mut by_group: BTreeMap<(&str, String, u16), u64> = BTreeMap::new();
+        for (verb, resource, code, n) in totals {
+            let group = resource.split_once('/').map_or("", |(group, _)| group);
+            *by_group.entry((known_verb(verb), group.to_owned(), code)).or_default() += n;
+        }
+        for ((verb, group, code), n) in by_group {
+            let code = if code == 0 { "none".to_owned() } else { code.to_string() };
+            self.count_to(&table::API_REQUESTS, &[verb, &group, &code], n);
+        }
+    }
+
+    /// Tells how long one request to the API server took.
+    pub fn record_request_time(&self, verb: &str, took: Duration) {
+        self.observe(&table::API_DURATION, &[known_verb(verb)], took.as_secs_f64());
     }
 
     /// Tells the state of the store; `records` are the number of records and their bytes, where somebody walked over them.
@@ -398,6 +409,10 @@ impl Telemetry {
         counts: &crate::schedule::RunCounts,
         interval: Option<Duration>,
     ) {
+        // A first failure must be an increase.
+        for state in ScanEndState::ALL {
+            self.count(&table::SCANS, &[name, state.as_str()], 0);
+        }
         let mut families = self.families();
         for (event, n) in counts.words() {
             families.set_total(&table::SCHEDULE_RUNS, &[name, event], n);
@@ -441,6 +456,11 @@ impl Telemetry {
         };
         self.count(&table::CONFIG_RELOADS, &[word], 1);
     }
+}
+
+fn known_verb(verb: &str) -> &'static str {
+    const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "discover"];
+    VERBS.into_iter().find(|known| *known == verb).unwrap_or("other")
 }
 
 fn standing_word(standing: &Standing) -> &'static str {

@@ -25,7 +25,7 @@ struct Never;
 
 impl Evaluator for Never {
     fn evaluate(&self, _inputs: &Inputs<'_>) -> Evaluation {
-        unreachable!("telemetry evaluates nothing")
+        panic!("telemetry evaluates nothing")
     }
 }
 
@@ -94,10 +94,16 @@ fn busy(has_policy_reporter_names: bool) -> Telemetry {
     telemetry.record_failed_scan(&run());
     let faults = Faults { checksum_mismatch: 1, quarantined: 1, ..Faults::default() };
     telemetry.record_store(&faults, &Health::Degraded { reason: "disk".into() }, 4096, Some((12, 2048)));
-    telemetry.record_request("list", "apps", Some(200), Duration::from_millis(20));
-    telemetry.record_request("frobnicate", "", None, Duration::from_millis(20));
+    let requests = [
+        ("list", "apps/deployments", 200, 3),
+        ("list", "apps/daemonsets", 200, 1),
+        ("frobnicate", "pods", 0, 1),
+        ("discover", "", 200, 2),
+    ];
+    telemetry.record_requests(requests.into_iter());
+    telemetry.record_request_time("list", Duration::from_millis(20));
     let counts = crate::schedule::RunCounts { fired: 2, rescued: 1, ..Default::default() };
-    telemetry.record_schedule("default", &counts, Some(Duration::from_secs(900)));
+    telemetry.record_schedule("default", &counts, Some(Duration::from_mins(15)));
     telemetry.record_queue(1);
     telemetry.record_limit("fact_rounds", 1);
     telemetry.record_config_reload(ConfigReload::Broken);
@@ -214,7 +220,7 @@ fn label_values_come_from_closed_sets_or_from_what_clusters_have_few_of() {
         ("status", Status::ALL.map(Status::as_str).into()),
         ("from", ["none", "pass", "fail", "warn", "error", "skip"].into()),
         ("to", ["none", "pass", "fail", "warn", "error", "skip"].into()),
-        ("verb", ["get", "list", "watch", "create", "update", "patch", "delete", "other"].into()),
+        ("verb", ["get", "list", "watch", "create", "update", "patch", "delete", "discover", "other"].into()),
         ("state", ["listed", "not_served", "forbidden", "failed"].into()),
         ("result", ["written", "unchanged", "deleted", "failed", "foreign", "adopted"].into()),
         ("cause", ["input", "world"].into()),
@@ -287,7 +293,7 @@ fn a_scan_is_counted_in_every_part() {
             ("patrol_state_degraded", 1.0),
             ("patrol_state_bytes", 4096.0),
             ("patrol_state_records", 12.0),
-            ("patrol_api_requests_total{verb=\"list\",group=\"apps\",code=\"200\"}", 1.0),
+            ("patrol_api_requests_total{verb=\"list\",group=\"apps\",code=\"200\"}", 4.0),
             ("patrol_api_requests_total{verb=\"other\",group=\"\",code=\"none\"}", 1.0),
             ("patrol_policies{standing=\"scanned\"}", 1.0),
             ("patrol_policy_evaluations_total{policy=\"disallow-host-path\"}", 6.0),

@@ -141,7 +141,10 @@ fn a_list_that_failed_removes_nothing() {
         let outcome = runtime.block_on(world.scan());
         let after = world.reports_by_kind();
         for (report, content) in before.get(&kind).into_iter().flatten() {
-            assert!(after.get(&kind).is_some_and(|reports| reports.contains_key(report)), "{report}: {content}");
+            assert!(
+                after.get(&kind).is_some_and(|reports| reports.contains_key(report)),
+                "{report}: {content}"
+            );
         }
         assert!(outcome.kinds.iter().any(|told| told.kind.ends_with(&kind)), "{kind} is named");
         world.recover();

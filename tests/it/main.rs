@@ -19,3 +19,6 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
+
+#[cfg(test)]
+mod cel;

@@ -91,12 +91,8 @@ const PRINTED: &[(i64, &str, f64, f64)] = &[
 #[test]
 fn durations_parse_as_go_parses_them() {
     for (text, expected) in PARSED {
-        let found = Duration::parse(text)
-            .map(|d| (d.nanos(), d.to_string()))
-            .map_err(|e| e.to_string());
-        let expected = expected
-            .map(|(nanos, text)| (nanos, text.to_owned()))
-            .map_err(str::to_owned);
+        let found = Duration::parse(text).map(|d| (d.nanos(), d.to_string())).map_err(|e| e.to_string());
+        let expected = expected.map(|(nanos, text)| (nanos, text.to_owned())).map_err(str::to_owned);
         assert_eq!(found, expected, "{text:?}");
     }
 }
@@ -119,10 +115,7 @@ fn arithmetic_wraps_as_go_does() {
     let one = Duration::from_nanos(1);
     assert_eq!(max.wrapping_add(one).nanos(), i64::MIN);
     assert_eq!(Duration::from_nanos(i64::MIN).wrapping_sub(one), max);
-    assert_eq!(
-        Duration::from_nanos(-7).checked_rem(Duration::from_nanos(4)),
-        Some(Duration::from_nanos(-3))
-    );
+    assert_eq!(Duration::from_nanos(-7).checked_rem(Duration::from_nanos(4)), Some(Duration::from_nanos(-3)));
     assert_eq!(one.checked_rem(Duration::default()), None);
     assert_eq!(Duration::from_seconds_f64(1.5).to_string(), "1.5s");
     assert_eq!(Duration::from_seconds_f64(1e300).nanos(), i64::MIN);

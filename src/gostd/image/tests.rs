@@ -175,22 +175,10 @@ fn images_are_read_as_kyverno_reads_them() {
 
 #[test]
 fn the_default_registry_can_be_hidden() {
-    check(
-        HIDDEN,
-        &ImageSettings {
-            is_registry_mutation_enabled: false,
-            ..ImageSettings::default()
-        },
-    );
+    check(HIDDEN, &ImageSettings { is_registry_mutation_enabled: false, ..ImageSettings::default() });
 }
 
 #[test]
 fn the_default_registry_can_be_another() {
-    check(
-        OTHER,
-        &ImageSettings {
-            default_registry: "my.reg:5000",
-            ..ImageSettings::default()
-        },
-    );
+    check(OTHER, &ImageSettings { default_registry: "my.reg:5000", ..ImageSettings::default() });
 }

@@ -136,14 +136,8 @@ fn addresses_parse_and_print_as_in_go() {
     let mut wrong = Vec::new();
     for (text, expected) in ADDRS {
         let found = Addr::parse(text);
-        let found = found
-            .map(|a| (a.to_string(), a.is_v4_in_v6()))
-            .map_err(|error| error.to_string());
-        if found
-            != expected
-                .map(|(text, mapped)| (text.to_owned(), mapped))
-                .map_err(str::to_owned)
-        {
+        let found = found.map(|a| (a.to_string(), a.is_v4_in_v6())).map_err(|error| error.to_string());
+        if found != expected.map(|(text, mapped)| (text.to_owned(), mapped)).map_err(str::to_owned) {
             wrong.push(format!("{text:?}: found {found:?}, expected {expected:?}"));
         }
     }
@@ -154,9 +148,7 @@ fn addresses_parse_and_print_as_in_go() {
 fn prefixes_parse_and_mask_as_in_go() {
     for (text, expected) in PREFIXES {
         let found = Prefix::parse(text);
-        let found = found
-            .map(|p| (p.to_string(), p.masked().to_string()))
-            .map_err(|error| error.to_string());
+        let found = found.map(|p| (p.to_string(), p.masked().to_string())).map_err(|error| error.to_string());
         let expected = expected.map(|(text, masked)| (text.to_owned(), masked.to_owned()));
         assert_eq!(found, expected.map_err(str::to_owned), "{text:?}");
     }
@@ -177,10 +169,7 @@ fn addresses_are_classified_as_in_go() {
             addr.is_global_unicast(),
             unmapped.is_loopback() || unmapped.is_private(),
         ];
-        let found: String = classes
-            .iter()
-            .map(|is_class| if *is_class { '1' } else { '0' })
-            .collect();
+        let found: String = classes.iter().map(|is_class| if *is_class { '1' } else { '0' }).collect();
         assert_eq!(found, *expected, "{text}");
     }
 }
@@ -200,8 +189,5 @@ fn prefixes_hold_addresses_and_prefixes() {
     assert!(prefix("10.0.0.0/8").contains_prefix(&prefix("10.1.0.0/16")));
     assert!(!prefix("10.1.0.0/16").contains_prefix(&prefix("10.0.0.0/8")));
     assert_eq!(parse_unmapped("fe80::1%a"), None);
-    assert_eq!(
-        parse_unmapped("::ffff:1.2.3.4").unwrap().to_string(),
-        "1.2.3.4"
-    );
+    assert_eq!(parse_unmapped("::ffff:1.2.3.4").unwrap().to_string(), "1.2.3.4");
 }

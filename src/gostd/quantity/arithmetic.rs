@@ -27,14 +27,8 @@ impl Quantity {
     /// (callers refuse it with their own text; here it is [`QuantityError::Numeric`]).
     pub fn div_f64(&self, divisor: f64) -> Result<Self, QuantityError> {
         let divisor = Self::parse(&strconv::sprint_float(divisor))?;
-        let quotient = self
-            .amount
-            .to_decimal()
-            .div_down(&divisor.amount.to_decimal());
-        Ok(Self::from_decimal(
-            quotient.ok_or(QuantityError::Numeric)?,
-            self.format,
-        ))
+        let quotient = self.amount.to_decimal().div_down(&divisor.amount.to_decimal());
+        Ok(Self::from_decimal(quotient.ok_or(QuantityError::Numeric)?, self.format))
     }
 
     /// The ratio of two quantities, computed on their approximate values; `None` by zero.
@@ -57,10 +51,7 @@ impl Quantity {
 fn whole(quantity: &Quantity) -> Option<i64> {
     let value = quantity.as_approximate_f64();
     let whole = strconv::f64_to_i64(value);
-    #[expect(
-        clippy::float_cmp,
-        reason = "the test is whether the conversion lost anything"
-    )]
+    #[expect(clippy::float_cmp, reason = "the test is whether the conversion lost anything")]
     let is_whole = whole as f64 == value;
     is_whole.then_some(whole)
 }

@@ -40,8 +40,7 @@ impl Natural {
             .rchunks(LIMB_DIGITS)
             .map(|chunk| {
                 chunk.iter().try_fold(0u32, |limb, byte| {
-                    byte.is_ascii_digit()
-                        .then(|| limb * 10 + u32::from(byte - b'0'))
+                    byte.is_ascii_digit().then(|| limb * 10 + u32::from(byte - b'0'))
                 })
             })
             .collect::<Option<Vec<u32>>>()?;
@@ -55,25 +54,15 @@ impl Natural {
     fn n_digits(&self) -> usize {
         match self.limbs.split_last() {
             None => 0,
-            Some((top, rest)) => {
-                rest.len() * LIMB_DIGITS + top.checked_ilog10().unwrap_or(0) as usize + 1
-            }
+            Some((top, rest)) => rest.len() * LIMB_DIGITS + top.checked_ilog10().unwrap_or(0) as usize + 1,
         }
     }
 
     fn add(&self, other: &Self) -> Self {
-        let (long, short) = if self.limbs.len() >= other.limbs.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (long, short) = if self.limbs.len() >= other.limbs.len() { (self, other) } else { (other, self) };
         let mut carry = 0;
         let mut limbs = Vec::with_capacity(long.limbs.len() + 1);
-        for (limb, addend) in long
-            .limbs
-            .iter()
-            .zip(short.limbs.iter().chain(std::iter::repeat(&0)))
-        {
+        for (limb, addend) in long.limbs.iter().zip(short.limbs.iter().chain(std::iter::repeat(&0))) {
             let (low, high) = split(u64::from(*limb) + u64::from(*addend) + carry);
             limbs.push(low);
             carry = high;
@@ -86,11 +75,7 @@ impl Natural {
     fn sub(&self, other: &Self) -> Self {
         let mut borrow = 0;
         let mut limbs = Vec::with_capacity(self.limbs.len());
-        for (limb, taken) in self
-            .limbs
-            .iter()
-            .zip(other.limbs.iter().chain(std::iter::repeat(&0)))
-        {
+        for (limb, taken) in self.limbs.iter().zip(other.limbs.iter().chain(std::iter::repeat(&0))) {
             let (low, high) = split(u64::from(*limb) + LIMB - u64::from(*taken) - borrow);
             limbs.push(low);
             borrow = 1 - high;
@@ -145,8 +130,7 @@ impl Natural {
     }
 
     fn mul_pow10(&self, exponent: usize) -> Self {
-        self.shift_limbs(exponent / LIMB_DIGITS)
-            .mul_small(small_pow10(exponent % LIMB_DIGITS))
+        self.shift_limbs(exponent / LIMB_DIGITS).mul_small(small_pow10(exponent % LIMB_DIGITS))
     }
 
     /// The quotient by `10^exponent` and whether nothing was lost.
@@ -196,9 +180,10 @@ impl Natural {
 
     /// The low 64 bits.
     fn low_bits(&self) -> u64 {
-        self.limbs.iter().rev().fold(0u64, |bits, limb| {
-            bits.wrapping_mul(LIMB).wrapping_add(u64::from(*limb))
-        })
+        self.limbs
+            .iter()
+            .rev()
+            .fold(0u64, |bits, limb| bits.wrapping_mul(LIMB).wrapping_add(u64::from(*limb)))
     }
 
     pub(super) fn to_f64(&self) -> f64 {
@@ -229,9 +214,7 @@ impl fmt::Display for Natural {
             return out.write_str("0");
         };
         write!(out, "{top}")?;
-        rest.iter()
-            .rev()
-            .try_for_each(|limb| write!(out, "{limb:09}"))
+        rest.iter().rev().try_for_each(|limb| write!(out, "{limb:09}"))
     }
 }
 
@@ -245,11 +228,7 @@ pub(super) struct Decimal {
 
 impl Decimal {
     pub(super) fn from_i64(value: i64, scale: i32) -> Self {
-        Self {
-            is_negative: value < 0,
-            magnitude: Natural::from_u64(value.unsigned_abs()),
-            scale,
-        }
+        Self { is_negative: value < 0, magnitude: Natural::from_u64(value.unsigned_abs()), scale }
     }
 
     pub(super) fn signum(&self) -> i32 {
@@ -262,40 +241,24 @@ impl Decimal {
 
     /// The magnitude at a scale that is not smaller than the present one.
     fn magnitude_at(&self, scale: i32) -> Natural {
-        self.magnitude
-            .mul_pow10(usize::try_from(scale.saturating_sub(self.scale)).unwrap_or(0))
+        self.magnitude.mul_pow10(usize::try_from(scale.saturating_sub(self.scale)).unwrap_or(0))
     }
 
     pub(super) fn add(&self, other: &Self) -> Self {
         let scale = self.scale.max(other.scale);
         let (left, right) = (self.magnitude_at(scale), other.magnitude_at(scale));
         if self.is_negative == other.is_negative {
-            return Self {
-                is_negative: self.is_negative,
-                magnitude: left.add(&right),
-                scale,
-            };
+            return Self { is_negative: self.is_negative, magnitude: left.add(&right), scale };
         }
         if left >= right {
-            Self {
-                is_negative: self.is_negative,
-                magnitude: left.sub(&right),
-                scale,
-            }
+            Self { is_negative: self.is_negative, magnitude: left.sub(&right), scale }
         } else {
-            Self {
-                is_negative: other.is_negative,
-                magnitude: right.sub(&left),
-                scale,
-            }
+            Self { is_negative: other.is_negative, magnitude: right.sub(&left), scale }
         }
     }
 
     pub(super) fn negated(&self) -> Self {
-        Self {
-            is_negative: !self.is_negative,
-            ..self.clone()
-        }
+        Self { is_negative: !self.is_negative, ..self.clone() }
     }
 
     pub(super) fn mul(&self, other: &Self) -> Self {
@@ -320,54 +283,26 @@ impl Decimal {
         } else {
             self.magnitude.div(&other.magnitude.mul_pow10(power))
         };
-        Some(Self {
-            is_negative: self.is_negative != other.is_negative,
-            magnitude,
-            scale,
-        })
+        Some(Self { is_negative: self.is_negative != other.is_negative, magnitude, scale })
     }
 
     /// The value at `scale`, rounded away from zero, and whether it is still the same.
     pub(super) fn rounded_up(&self, scale: i32) -> (Self, bool) {
         if scale >= self.scale {
-            return (
-                Self {
-                    magnitude: self.magnitude_at(scale),
-                    scale,
-                    ..*self
-                },
-                true,
-            );
+            return (Self { magnitude: self.magnitude_at(scale), scale, ..*self }, true);
         }
-        let (cut, is_exact) = self
-            .magnitude
-            .div_pow10(usize::try_from(self.scale.saturating_sub(scale)).unwrap_or(0));
-        let magnitude = if is_exact {
-            cut
-        } else {
-            cut.add(&Natural::from_u64(1))
-        };
-        (
-            Self {
-                magnitude,
-                scale,
-                ..*self
-            },
-            is_exact,
-        )
+        let (cut, is_exact) =
+            self.magnitude.div_pow10(usize::try_from(self.scale.saturating_sub(scale)).unwrap_or(0));
+        let magnitude = if is_exact { cut } else { cut.add(&Natural::from_u64(1)) };
+        (Self { magnitude, scale, ..*self }, is_exact)
     }
 
     /// The value at `scale`, rounded toward negative infinity, its low 64 bits as an `i64`, and whether a
     /// remainder was dropped.
     pub(super) fn floor_bits(&self, scale: i32) -> (i64, bool) {
-        let (cut, is_exact) = self
-            .magnitude
-            .div_pow10(usize::try_from(self.scale.saturating_sub(scale)).unwrap_or(0));
-        let magnitude = if self.is_negative && !is_exact {
-            cut.add(&Natural::from_u64(1))
-        } else {
-            cut
-        };
+        let (cut, is_exact) =
+            self.magnitude.div_pow10(usize::try_from(self.scale.saturating_sub(scale)).unwrap_or(0));
+        let magnitude = if self.is_negative && !is_exact { cut.add(&Natural::from_u64(1)) } else { cut };
         (signed_bits(&magnitude, self.is_negative), !is_exact)
     }
 
@@ -383,26 +318,17 @@ impl Decimal {
         }
         // The place of the first digit decides most pairs without aligning them.
         let place = |decimal: &Self| {
-            i64::try_from(decimal.magnitude.n_digits()).unwrap_or(i64::MAX)
-                - i64::from(decimal.scale)
+            i64::try_from(decimal.magnitude.n_digits()).unwrap_or(i64::MAX) - i64::from(decimal.scale)
         };
         let by_size = place(self).cmp(&place(other)).then_with(|| {
             let scale = self.scale.max(other.scale);
             self.magnitude_at(scale).cmp(&other.magnitude_at(scale))
         });
-        if self.is_negative {
-            by_size.reverse()
-        } else {
-            by_size
-        }
+        if self.is_negative { by_size.reverse() } else { by_size }
     }
 }
 
 fn signed_bits(magnitude: &Natural, is_negative: bool) -> i64 {
     let bits = magnitude.low_bits().cast_signed();
-    if is_negative {
-        bits.wrapping_neg()
-    } else {
-        bits
-    }
+    if is_negative { bits.wrapping_neg() } else { bits }
 }

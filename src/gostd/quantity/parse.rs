@@ -37,9 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Quantity, QuantityError> {
 }
 
 fn digits_end(text: &str) -> usize {
-    text.bytes()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len())
+    text.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }
 
 fn cut(text: &str, at: usize) -> (&str, &str) {
@@ -51,13 +49,7 @@ fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let stripped = unsigned.trim_start_matches('0');
     if stripped.is_empty() {
-        return Ok(Parts {
-            is_negative,
-            whole: "0",
-            fraction: "",
-            number: "0",
-            suffix: "",
-        });
+        return Ok(Parts { is_negative, whole: "0", fraction: "", number: "0", suffix: "" });
     }
     let (whole, rest) = cut(stripped, digits_end(stripped));
     let (fraction, suffix) = match rest.strip_prefix('.') {
@@ -71,13 +63,7 @@ fn split(text: &str) -> Result<Parts<'_>, QuantityError> {
         return Err(QuantityError::Format);
     }
     let whole = if whole.is_empty() { "0" } else { whole };
-    Ok(Parts {
-        is_negative,
-        whole,
-        fraction,
-        number,
-        suffix,
-    })
+    Ok(Parts { is_negative, whole, fraction, number, suffix })
 }
 
 fn interpret(suffix: &str) -> Result<Unit, QuantityError> {
@@ -99,9 +85,7 @@ fn interpret(suffix: &str) -> Result<Unit, QuantityError> {
         "Pi" => return Ok(Unit::Binary(50)),
         "Ei" => return Ok(Unit::Binary(60)),
         _ => {
-            let digits = suffix
-                .strip_prefix(['e', 'E'])
-                .ok_or(QuantityError::Suffix)?;
+            let digits = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
             let exponent: i32 = digits.parse().map_err(|_| QuantityError::Suffix)?;
             if exponent.unsigned_abs() > QUANTITY_EXPONENT_MAX.unsigned_abs() {
                 return Err(QuantityError::Suffix);
@@ -119,9 +103,7 @@ fn parse_small(text: &str, parts: &Parts<'_>, unit: &Unit) -> Option<Quantity> {
     let (exponent, format, power) = match unit {
         Unit::Decimal(exponent, format) if n_digits <= 18 => (*exponent, *format, 0),
         // About three decimal digits a factor of 1024, and none at all from 2^50 on.
-        Unit::Binary(power)
-            if parts.fraction.is_empty() && n_digits + (*power as usize * 3 / 10) < 15 =>
-        {
+        Unit::Binary(power) if parts.fraction.is_empty() && n_digits + (*power as usize * 3 / 10) < 15 => {
             (0, Format::BinarySi, *power)
         }
         _ => return None,
@@ -137,31 +119,22 @@ fn parse_small(text: &str, parts: &Parts<'_>, unit: &Unit) -> Option<Quantity> {
     let value = unsigned.checked_mul(1i64.checked_shl(power)?)?;
     let is_canonical = match unit {
         Unit::Binary(_) => unsigned & 7 != 0,
-        Unit::Decimal(..) => {
-            exponent % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0')
-        }
+        Unit::Decimal(..) => exponent % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0'),
     };
     Some(Quantity {
-        amount: Amount::Small {
-            value: if parts.is_negative { -value } else { value },
-            exponent,
-        },
+        amount: Amount::Small { value: if parts.is_negative { -value } else { value }, exponent },
         format,
         verbatim: is_canonical.then(|| text.into()),
     })
 }
 
 fn parse_big(parts: &Parts<'_>, unit: &Unit) -> Result<Quantity, QuantityError> {
-    let number = parts
-        .number
-        .strip_prefix(['-', '+'])
-        .unwrap_or(parts.number);
+    let number = parts.number.strip_prefix(['-', '+']).unwrap_or(parts.number);
     if number.bytes().all(|byte| byte == b'.') {
         return Err(QuantityError::Numeric);
     }
     let mut magnitude = natural(&[parts.whole, parts.fraction].concat())?;
-    let fraction_digits =
-        i32::try_from(parts.fraction.len()).map_err(|_| QuantityError::Numeric)?;
+    let fraction_digits = i32::try_from(parts.fraction.len()).map_err(|_| QuantityError::Numeric)?;
     let (scale, mut format) = match unit {
         Unit::Decimal(exponent, format) => (fraction_digits.saturating_sub(*exponent), *format),
         Unit::Binary(power) => {
@@ -171,11 +144,7 @@ fn parse_big(parts: &Parts<'_>, unit: &Unit) -> Result<Quantity, QuantityError> 
             (fraction_digits, Format::BinarySi)
         }
     };
-    let mut amount = Decimal {
-        is_negative: false,
-        magnitude,
-        scale,
-    };
+    let mut amount = Decimal { is_negative: false, magnitude, scale };
     if amount.signum() != 0 {
         amount = amount.rounded_up(-NANO).0;
     }

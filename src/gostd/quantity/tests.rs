@@ -326,11 +326,7 @@ const SCALED: &[(&str, f64, &str, &str)] = &[
 ];
 
 fn canonical(quantity: &Quantity) -> String {
-    Quantity {
-        verbatim: None,
-        ..quantity.clone()
-    }
-    .to_string()
+    Quantity { verbatim: None, ..quantity.clone() }.to_string()
 }
 
 #[test]
@@ -355,10 +351,7 @@ fn quantities_parse_as_apimachinery_parses_them() {
 #[test]
 fn quantities_add_and_compare_as_apimachinery_does() {
     for (left, right, sum, difference, order) in COMBINED {
-        let (a, b) = (
-            Quantity::parse(left).unwrap(),
-            Quantity::parse(right).unwrap(),
-        );
+        let (a, b) = (Quantity::parse(left).unwrap(), Quantity::parse(right).unwrap());
         assert_eq!(a.add(&b).to_string(), *sum, "{left:?} + {right:?}");
         assert_eq!(a.sub(&b).to_string(), *difference, "{left:?} - {right:?}");
         assert_eq!(a.cmp(&b) as i8, *order, "{left:?} <=> {right:?}");
@@ -370,16 +363,8 @@ fn quantities_add_and_compare_as_apimachinery_does() {
 fn quantities_scale_as_kyverno_scales_them() {
     for (text, number, product, quotient) in SCALED {
         let quantity = Quantity::parse(text).unwrap();
-        assert_eq!(
-            quantity.mul_f64(*number).unwrap().to_string(),
-            *product,
-            "{text:?} * {number}"
-        );
-        assert_eq!(
-            quantity.div_f64(*number).unwrap().to_string(),
-            *quotient,
-            "{text:?} / {number}"
-        );
+        assert_eq!(quantity.mul_f64(*number).unwrap().to_string(), *product, "{text:?} * {number}");
+        assert_eq!(quantity.div_f64(*number).unwrap().to_string(), *quotient, "{text:?} / {number}");
     }
     let one = Quantity::parse("1").unwrap();
     assert_eq!(one.mul_f64(f64::NAN).unwrap_err(), BadFormat);
@@ -389,11 +374,7 @@ fn quantities_scale_as_kyverno_scales_them() {
 #[test]
 fn remainders_and_ratios_follow_kyverno() {
     let quantity = |text| Quantity::parse(text).unwrap();
-    let rem = |left, right| {
-        quantity(left)
-            .rem(&quantity(right))
-            .map(|rest| rest.to_string())
-    };
+    let rem = |left, right| quantity(left).rem(&quantity(right)).map(|rest| rest.to_string());
     assert_eq!(rem("10Gi", "3Gi"), Ok("1Gi".to_owned()));
     assert_eq!(rem("26", "8"), Ok("2".to_owned()));
     assert_eq!(rem("-7", "4"), Ok("-3".to_owned()));
@@ -408,17 +389,12 @@ fn remainders_and_ratios_follow_kyverno() {
 #[test]
 fn printing_and_parsing_agree() {
     let mut prng = Prng::new(11);
-    let suffixes = [
-        "", "n", "u", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "e3", "e-2",
-    ];
+    let suffixes = ["", "n", "u", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "e3", "e-2"];
     for _ in 0..20_000 {
         let sign = prng.pick(&["", "-"]);
         let whole = prng.next() >> prng.below(60);
-        let fraction = if prng.below(2) == 0 {
-            String::new()
-        } else {
-            format!(".{}", prng.next() >> prng.below(60))
-        };
+        let fraction =
+            if prng.below(2) == 0 { String::new() } else { format!(".{}", prng.next() >> prng.below(60)) };
         let text = format!("{sign}{whole}{fraction}{}", prng.pick(&suffixes));
         let parsed = Quantity::parse(&text).unwrap();
         for printed in [parsed.to_string(), canonical(&parsed)] {
@@ -433,14 +409,9 @@ fn printing_and_parsing_agree() {
         assert_eq!(parsed.sub(&parsed), zero, "{text}");
         assert_eq!(parsed.add(&zero), parsed, "{text}");
         assert_eq!(parsed.cmp(&zero) as i32, parsed.signum(), "{text}");
-        let other =
-            Quantity::parse(&format!("{}{}", prng.below(100_000), prng.pick(&suffixes))).unwrap();
+        let other = Quantity::parse(&format!("{}{}", prng.below(100_000), prng.pick(&suffixes))).unwrap();
         assert_eq!(parsed.add(&other).sub(&other), parsed, "{text} + {other}");
-        assert_eq!(
-            parsed.sub(&other).signum(),
-            parsed.cmp(&other) as i32,
-            "{text} - {other}"
-        );
+        assert_eq!(parsed.sub(&other).signum(), parsed.cmp(&other) as i32, "{text} - {other}");
     }
 }
 
@@ -449,13 +420,7 @@ fn hostile_sizes_are_refused() {
     assert_eq!(Quantity::parse(&"1".repeat(2000)).unwrap_err(), BadFormat);
     assert_eq!(Quantity::parse("1e99999999").unwrap_err(), Suffix);
     assert_eq!(Quantity::parse("1e-2147483647").unwrap_err(), Suffix);
-    let (large, small) = (
-        Quantity::parse("1e4096").unwrap(),
-        Quantity::parse("-1e4095").unwrap(),
-    );
+    let (large, small) = (Quantity::parse("1e4096").unwrap(), Quantity::parse("-1e4095").unwrap());
     assert!(large > small);
-    assert_eq!(
-        large.add(&small).to_string().len(),
-        "9".len() + "e4095".len()
-    );
+    assert_eq!(large.add(&small).to_string().len(), "9".len() + "e4095".len());
 }

@@ -23,12 +23,10 @@ pub(super) fn posix(name: &str) -> Option<String> {
         None => (false, name),
     };
     let known = [
-        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-        "space", "upper", "word", "xdigit",
+        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+        "upper", "word", "xdigit",
     ];
-    known
-        .contains(&name)
-        .then(|| format!("[:{}{name}:]", if is_negated { "^" } else { "" }))
+    known.contains(&name).then(|| format!("[:{}{name}:]", if is_negated { "^" } else { "" }))
 }
 
 /// The set of a name in `\p{name}`, negated on demand; `None` for a name that Go does not know.
@@ -42,10 +40,7 @@ pub(super) fn unicode(name: &str, is_negated: bool) -> Option<String> {
         "Assigned" => return Some(format!(r"\{}{{Cn}}", if is_negated { 'p' } else { 'P' })),
         // Surrogates do not occur in text.
         "Cs" | "Surrogate" => {
-            return Some(format!(
-                r"[{}\x{{0}}-\x{{10FFFF}}]",
-                if is_negated { "" } else { "^" }
-            ));
+            return Some(format!(r"[{}\x{{0}}-\x{{10FFFF}}]", if is_negated { "" } else { "^" }));
         }
         _ => {}
     }
@@ -63,10 +58,7 @@ pub(super) fn unicode(name: &str, is_negated: bool) -> Option<String> {
 fn canonical(name: &str) -> String {
     let mut kept = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     let first = kept.next().map(|c| c.to_ascii_uppercase());
-    first
-        .into_iter()
-        .chain(kept.map(|c| c.to_ascii_lowercase()))
-        .collect()
+    first.into_iter().chain(kept.map(|c| c.to_ascii_lowercase())).collect()
 }
 
 /// The short name of a general category, by short name or alias in canonical spelling.
@@ -74,9 +66,7 @@ fn category(name: &str) -> Option<&'static str> {
     CATEGORIES
         .split_ascii_whitespace()
         .filter_map(|entry| entry.split_once('='))
-        .find(|(short, aliases)| {
-            canonical(short) == name || aliases.split(',').any(|alias| alias == name)
-        })
+        .find(|(short, aliases)| canonical(short) == name || aliases.split(',').any(|alias| alias == name))
         .map(|(short, _)| short)
 }
 

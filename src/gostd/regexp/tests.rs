@@ -373,17 +373,10 @@ const REPLACED: &[(&str, &str, &str, &str, &str)] = &[
 fn expressions_are_accepted_and_refused_as_in_go() {
     let mut wrong = Vec::new();
     for (source, expected) in COMPILED {
-        let found = Regexp::compile(source)
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
-        let found = found
-            .strip_prefix("error parsing regexp: ")
-            .unwrap_or(&found);
+        let found = Regexp::compile(source).err().map(|error| error.to_string()).unwrap_or_default();
+        let found = found.strip_prefix("error parsing regexp: ").unwrap_or(&found);
         if found != *expected {
-            wrong.push(format!(
-                "{source:?}: found {found:?}, expected {expected:?}"
-            ));
+            wrong.push(format!("{source:?}: found {found:?}, expected {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -396,19 +389,10 @@ fn matches_and_groups_are_those_of_go() {
         let regexp = Regexp::compile(source).unwrap();
         let found = regexp.captures_all(text, None);
         if found != *expected {
-            wrong.push(format!(
-                "{source:?} in {text:?}: found {found:?}, expected {expected:?}"
-            ));
+            wrong.push(format!("{source:?} in {text:?}: found {found:?}, expected {expected:?}"));
         }
-        assert_eq!(
-            regexp.is_match(text),
-            !expected.is_empty(),
-            "{source:?} in {text:?}"
-        );
-        assert_eq!(
-            regexp.find(text),
-            expected.first().and_then(|groups| groups[0])
-        );
+        assert_eq!(regexp.is_match(text), !expected.is_empty(), "{source:?} in {text:?}");
+        assert_eq!(regexp.find(text), expected.first().and_then(|groups| groups[0]));
         assert_eq!(regexp.captures(text).as_deref(), expected.first().copied());
         assert_eq!(regexp.find_all(text, Some(1)).len(), expected.len().min(1));
     }
@@ -419,11 +403,7 @@ fn matches_and_groups_are_those_of_go() {
 fn replacements_are_those_of_go() {
     for (source, text, template, expanded, literal) in REPLACED {
         let regexp = Regexp::compile(source).unwrap();
-        assert_eq!(
-            regexp.replace_all(text, template),
-            *expanded,
-            "{source:?} in {text:?} by {template:?}"
-        );
+        assert_eq!(regexp.replace_all(text, template), *expanded, "{source:?} in {text:?} by {template:?}");
         assert_eq!(
             regexp.replace_all_literal(text, template),
             *literal,
@@ -436,10 +416,7 @@ fn replacements_are_those_of_go() {
 fn groups_are_counted_and_named() {
     let regexp = Regexp::compile("(a)(?P<first>b)(?:c)(?<2nd>d)").unwrap();
     assert_eq!(regexp.n_groups(), 3);
-    assert_eq!(
-        regexp.group_names().collect::<Vec<_>>(),
-        ["", "", "first", "2nd"]
-    );
+    assert_eq!(regexp.group_names().collect::<Vec<_>>(), ["", "", "first", "2nd"]);
     assert_eq!(regexp.find_range("xabcd"), Some(1..5));
     assert_eq!(regexp.as_str(), "(a)(?P<first>b)(?:c)(?<2nd>d)");
 }
@@ -452,10 +429,7 @@ fn hostile_expressions_are_refused() {
     let kind = |source: &str| Regexp::compile(source).unwrap_err().kind;
     assert_eq!(kind(&deep), RegexpErrorKind::NestingDepth);
     assert_eq!(kind(&long), RegexpErrorKind::Large);
-    assert!(matches!(
-        kind(large),
-        RegexpErrorKind::RepeatSize | RegexpErrorKind::Large
-    ));
+    assert!(matches!(kind(large), RegexpErrorKind::RepeatSize | RegexpErrorKind::Large));
     let nested = "(?:a*".repeat(199) + &")*".repeat(199);
     assert!(Regexp::compile(&nested).is_ok());
 }

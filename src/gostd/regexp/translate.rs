@@ -45,19 +45,11 @@ struct Item {
 
 impl Item {
     fn atom(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            is_atom: true,
-            copies: 1,
-            size: 1,
-        }
+        Self { text: text.into(), is_atom: true, copies: 1, size: 1 }
     }
 
     fn group(text: impl Into<String>) -> Self {
-        Self {
-            is_atom: false,
-            ..Self::atom(text)
-        }
+        Self { is_atom: false, ..Self::atom(text) }
     }
 }
 
@@ -79,46 +71,26 @@ impl Frame {
             text,
             is_atom: items.len() == 1 && items.first().is_some_and(|item| item.is_atom),
             copies: items.iter().map(|item| item.copies).max().unwrap_or(1),
-            size: items
-                .iter()
-                .map(|item| item.size)
-                .fold(0, u64::saturating_add)
-                .max(1),
+            size: items.iter().map(|item| item.size).fold(0, u64::saturating_add).max(1),
         });
     }
 
     /// All alternatives as one item, in a group where `|` asks for one.
     fn close(mut self) -> Item {
         self.end_alternative();
-        let texts: Vec<&str> = self
-            .alternatives
-            .iter()
-            .map(|item| item.text.as_str())
-            .collect();
+        let texts: Vec<&str> = self.alternatives.iter().map(|item| item.text.as_str()).collect();
         let joined = texts.join("|");
-        let n_extra = if self.is_capturing {
-            2
-        } else {
-            texts.len() as u64 - 1
-        };
+        let n_extra = if self.is_capturing { 2 } else { texts.len() as u64 - 1 };
         let sizes = self.alternatives.iter().map(|item| item.size);
         Item {
             is_atom: self.is_capturing
-                || self
-                    .alternatives
-                    .iter()
-                    .all(|item| texts.len() == 1 && item.is_atom),
+                || self.alternatives.iter().all(|item| texts.len() == 1 && item.is_atom),
             text: match (self.is_capturing, texts.len()) {
                 (true, _) => format!("({joined})"),
                 (false, 1) => joined,
                 (false, _) => format!("(?:{joined})"),
             },
-            copies: self
-                .alternatives
-                .iter()
-                .map(|item| item.copies)
-                .max()
-                .unwrap_or(1),
+            copies: self.alternatives.iter().map(|item| item.copies).max().unwrap_or(1),
             size: sizes.fold(n_extra, u64::saturating_add),
         }
     }
@@ -149,33 +121,22 @@ pub(super) fn translate(source: &str) -> Result<Translation, RegexpError> {
     let mut last_repeat = None;
     while let Some(first) = reader.rest.chars().next() {
         let before = reader.rest;
-        last_repeat = if reader.read_piece(first, last_repeat)? {
-            Some(before)
-        } else {
-            None
-        };
+        last_repeat = if reader.read_piece(first, last_repeat)? { Some(before) } else { None };
     }
     if !reader.outer.is_empty() {
         return Err(error(Kind::MissingParen, source));
     }
     let pattern = reader.frame.close().text;
-    Ok(Translation {
-        pattern,
-        names: reader.names,
-    })
+    Ok(Translation { pattern, names: reader.names })
 }
 
 fn error(kind: Kind, fragment: &str) -> RegexpError {
-    RegexpError {
-        kind,
-        fragment: fragment.to_owned(),
-    }
+    RegexpError { kind, fragment: fragment.to_owned() }
 }
 
 /// The part of `text` before its end `rest`.
 fn before<'a>(text: &'a str, rest: &str) -> &'a str {
-    text.get(..text.len().saturating_sub(rest.len()))
-        .unwrap_or(text)
+    text.get(..text.len().saturating_sub(rest.len())).unwrap_or(text)
 }
 
 /// `text` without its first character, which the caller has looked at.
@@ -187,11 +148,7 @@ fn skip_one(text: &str) -> &str {
 
 impl<'a> Reader<'a> {
     /// Reads one construct; returns whether it was a repetition.
-    fn read_piece(
-        &mut self,
-        first: char,
-        last_repeat: Option<&'a str>,
-    ) -> Result<bool, RegexpError> {
+    fn read_piece(&mut self, first: char, last_repeat: Option<&'a str>) -> Result<bool, RegexpError> {
         let after = skip_one(self.rest);
         match first {
             '(' if after.starts_with('?') => self.read_perl_group()?,
@@ -205,30 +162,9 @@ impl<'a> Reader<'a> {
                 self.frame.end_alternative();
             }
             ')' => self.read_close(after)?,
-            '^' => self.push(
-                after,
-                Item::group(if self.flags.multi_line {
-                    "(?m:^)"
-                } else {
-                    r"\A"
-                }),
-            ),
-            '$' => self.push(
-                after,
-                Item::group(if self.flags.multi_line {
-                    "(?m:$)"
-                } else {
-                    r"\z"
-                }),
-            ),
-            '.' => self.push(
-                after,
-                Item::group(if self.flags.dot_all {
-                    "(?s:.)"
-                } else {
-                    r"[^\n]"
-                }),
-            ),
+            '^' => self.push(after, Item::group(if self.flags.multi_line { "(?m:^)" } else { r"\A" })),
+            '$' => self.push(after, Item::group(if self.flags.multi_line { "(?m:$)" } else { r"\z" })),
+            '.' => self.push(after, Item::group(if self.flags.dot_all { "(?s:.)" } else { r"[^\n]" })),
             '[' => self.read_class()?,
             '*' | '+' | '?' => {
                 let (min, max) = match first {
@@ -291,11 +227,7 @@ impl<'a> Reader<'a> {
         if self.outer.len() >= REGEXP_NESTING_MAX as usize {
             return Err(error(Kind::NestingDepth, self.whole));
         }
-        let frame = Frame {
-            is_capturing,
-            flags_outside: self.flags,
-            ..Frame::default()
-        };
+        let frame = Frame { is_capturing, flags_outside: self.flags, ..Frame::default() };
         self.outer.push(std::mem::replace(&mut self.frame, frame));
         self.flags = inside;
         Ok(())
@@ -326,8 +258,7 @@ impl<'a> Reader<'a> {
             let Some((name, rest)) = name.split_once('>') else {
                 return Err(error(Kind::NamedCapture, start));
             };
-            let is_valid =
-                !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric());
+            let is_valid = !name.is_empty() && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric());
             if !is_valid {
                 return Err(error(Kind::NamedCapture, before(start, rest)));
             }
@@ -409,14 +340,8 @@ impl<'a> Reader<'a> {
             times => item.copies.saturating_mul(u64::from(times)),
         };
         let size = match max {
-            Some(max) => item
-                .size
-                .saturating_mul(u64::from(max))
-                .saturating_add(u64::from(max - min)),
-            None => item
-                .size
-                .saturating_mul(u64::from(min.max(1)))
-                .saturating_add(2),
+            Some(max) => item.size.saturating_mul(u64::from(max)).saturating_add(u64::from(max - min)),
+            None => item.size.saturating_mul(u64::from(min.max(1))).saturating_add(2),
         };
         if size > SIZE_MAX {
             return Err(error(Kind::Large, self.whole));
@@ -427,12 +352,7 @@ impl<'a> Reader<'a> {
         } else {
             format!("(?:{}){operator}{mark}", item.text)
         };
-        self.frame.items.push(Item {
-            text,
-            is_atom: false,
-            copies,
-            size: size.max(1),
-        });
+        self.frame.items.push(Item { text, is_atom: false, copies, size: size.max(1) });
         Ok(())
     }
 
@@ -491,11 +411,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads one element of a bracket expression into `set`; returns what follows.
-fn read_class_item<'a>(
-    set: &mut String,
-    text: &'a str,
-    whole: &str,
-) -> Result<&'a str, RegexpError> {
+fn read_class_item<'a>(set: &mut String, text: &'a str, whole: &str) -> Result<&'a str, RegexpError> {
     if let Some(inside) = text.strip_prefix("[:")
         && let Some((name, rest)) = inside.split_once(":]")
     {
@@ -503,10 +419,7 @@ fn read_class_item<'a>(
         set.push_str(&named);
         return Ok(rest);
     }
-    if let Some(letter) = text
-        .strip_prefix('\\')
-        .and_then(|after| after.chars().next())
-    {
+    if let Some(letter) = text.strip_prefix('\\').and_then(|after| after.chars().next()) {
         if matches!(letter, 'p' | 'P') {
             let (named, rest) = unicode_set(text)?;
             set.push_str(&named);
@@ -529,16 +442,8 @@ fn read_class_item<'a>(
         }
     }
     // Surrogates are valid codes in Go that no text contains.
-    let low = if (0xd800..0xe000).contains(&low) {
-        0xe000
-    } else {
-        low
-    };
-    let high = if (0xd800..0xe000).contains(&high) {
-        0xd7ff
-    } else {
-        high
-    };
+    let low = if (0xd800..0xe000).contains(&low) { 0xe000 } else { low };
+    let high = if (0xd800..0xe000).contains(&high) { 0xd7ff } else { high };
     if low <= high {
         // Writing to a String cannot fail.
         let _ = write!(set, r"\x{{{low:X}}}-\x{{{high:X}}}");
@@ -559,9 +464,7 @@ fn unicode_set(text: &str) -> Result<(String, &str), RegexpError> {
     let mut is_negated = text.starts_with(r"\P");
     let after = text.get(2..).unwrap_or_default();
     let (mut name, rest) = if let Some(inside) = after.strip_prefix('{') {
-        inside
-            .split_once('}')
-            .ok_or_else(|| error(Kind::CharRange, text))?
+        inside.split_once('}').ok_or_else(|| error(Kind::CharRange, text))?
     } else {
         let rest = skip_one(after);
         (before(after, rest), rest)
@@ -570,8 +473,7 @@ fn unicode_set(text: &str) -> Result<(String, &str), RegexpError> {
         is_negated = !is_negated;
         name = positive;
     }
-    let set = class::unicode(name, is_negated)
-        .ok_or_else(|| error(Kind::CharRange, before(text, rest)))?;
+    let set = class::unicode(name, is_negated).ok_or_else(|| error(Kind::CharRange, before(text, rest)))?;
     Ok((set, rest))
 }
 
@@ -609,8 +511,7 @@ fn escaped_code(text: &str) -> Result<(u32, &str), RegexpError> {
         _ if letter.is_ascii() && !letter.is_ascii_alphanumeric() => Some(u32::from(letter)),
         _ => None,
     };
-    code.map(|code| (code, rest))
-        .ok_or_else(|| error(Kind::Escape, before(text, rest)))
+    code.map(|code| (code, rest)).ok_or_else(|| error(Kind::Escape, before(text, rest)))
 }
 
 /// Reads `41` or `{10FFFF}`; the rest starts after what Go has looked at, also where it is wrong.
@@ -618,17 +519,8 @@ fn hex_code(text: &str) -> (Option<u32>, &str) {
     let Some(inside) = text.strip_prefix('{') else {
         let digit = |text: &str| text.chars().next().and_then(|c| c.to_digit(16));
         let second = skip_one(text);
-        let code = digit(text)
-            .zip(digit(second))
-            .map(|(high, low)| high * 16 + low);
-        return (
-            code,
-            if text.is_empty() {
-                text
-            } else {
-                skip_one(second)
-            },
-        );
+        let code = digit(text).zip(digit(second)).map(|(high, low)| high * 16 + low);
+        return (code, if text.is_empty() { text } else { skip_one(second) });
     };
     let mut rest = inside;
     let mut code = None;
@@ -637,9 +529,7 @@ fn hex_code(text: &str) -> (Option<u32>, &str) {
         if character == '}' {
             return (code, rest);
         }
-        let next = character
-            .to_digit(16)
-            .map(|digit| code.unwrap_or(0) * 16 + digit);
+        let next = character.to_digit(16).map(|digit| code.unwrap_or(0) * 16 + digit);
         if next.is_none_or(|next| next > 0x0010_ffff) {
             return (None, rest);
         }

@@ -116,14 +116,9 @@ const RANGES: &[(&str, Result<&str, &str>)] = &[
 #[test]
 fn versions_parse_and_print_as_blang_does() {
     for (text, expected) in VERSIONS {
-        let found = Version::parse(text)
-            .map(|version| version.to_string())
-            .map_err(|error| error.to_string());
-        assert_eq!(
-            found,
-            expected.map(str::to_owned).map_err(str::to_owned),
-            "{text:?}"
-        );
+        let found =
+            Version::parse(text).map(|version| version.to_string()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{text:?}");
     }
 }
 
@@ -131,16 +126,10 @@ fn versions_parse_and_print_as_blang_does() {
 fn ranges_hold_the_versions_that_blang_says() {
     let mut wrong = Vec::new();
     for (text, expected) in RANGES {
-        let found = Range::parse(text)
-            .map_err(|error| error.to_string())
-            .map(|range| {
-                let inside = TRIED
-                    .split(' ')
-                    .filter(|version| range.contains(&Version::parse(version).unwrap()));
-                inside
-                    .flat_map(|version| [" ", version])
-                    .collect::<String>()
-            });
+        let found = Range::parse(text).map_err(|error| error.to_string()).map(|range| {
+            let inside = TRIED.split(' ').filter(|version| range.contains(&Version::parse(version).unwrap()));
+            inside.flat_map(|version| [" ", version]).collect::<String>()
+        });
         if found != expected.map(str::to_owned).map_err(str::to_owned) {
             wrong.push(format!("{text:?}: found {found:?}, expected {expected:?}"));
         }
@@ -165,15 +154,9 @@ fn versions_are_ordered_by_precedence() {
         "2.0.0-0",
         "2.0.0",
     ];
-    let versions: Vec<Version> = ascending
-        .iter()
-        .map(|text| Version::parse(text).unwrap())
-        .collect();
+    let versions: Vec<Version> = ascending.iter().map(|text| Version::parse(text).unwrap()).collect();
     assert!(versions.is_sorted_by(|left, right| left < right));
-    assert_eq!(
-        Version::parse("1.0.0+a").unwrap(),
-        Version::parse("1.0.0+b").unwrap()
-    );
+    assert_eq!(Version::parse("1.0.0+a").unwrap(), Version::parse("1.0.0+b").unwrap());
     assert_eq!(Version::default().to_string(), "0.0.0");
 }
 
@@ -185,22 +168,13 @@ fn loose_versions_are_normalized() {
         ("v01.002.0003-rc.1", Ok("1.2.3-rc.1")),
         ("1.0.0", Ok("1.0.0")),
         ("1.00.000", Ok("1.0.0")),
-        (
-            "1.2-rc",
-            Err("short version cannot contain PreRelease/Build meta data"),
-        ),
+        ("1.2-rc", Err("short version cannot contain PreRelease/Build meta data")),
         ("", Err("strconv.ParseUint: parsing \"\": invalid syntax")),
         ("a", Err("Invalid character(s) found in major number \"a\"")),
     ];
     for (text, expected) in table {
-        let found = Version::parse_normalized(text)
-            .map(|v| v.to_string())
-            .map_err(|error| error.to_string());
-        assert_eq!(
-            found,
-            expected.map(str::to_owned).map_err(str::to_owned),
-            "{text:?}"
-        );
+        let found = Version::parse_normalized(text).map(|v| v.to_string()).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{text:?}");
     }
 }
 

@@ -28,11 +28,7 @@ pub enum NumberErrorKind {
 use NumberErrorKind::{Range, Syntax};
 
 fn error(function: &'static str, input: &str, kind: NumberErrorKind) -> NumberError {
-    NumberError {
-        function,
-        input: input.to_owned(),
-        kind,
-    }
+    NumberError { function, input: input.to_owned(), kind }
 }
 
 /// `strconv.ParseInt(text, 10, 64)`.
@@ -73,10 +69,7 @@ fn unsigned(digits: &str) -> Result<u64, NumberErrorKind> {
             return Err(Syntax);
         }
         // An overflow is reported even when garbage follows, as Go reads from the left.
-        value = value
-            .checked_mul(10)
-            .and_then(|v| v.checked_add(u64::from(byte - b'0')))
-            .ok_or(Range)?;
+        value = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(byte - b'0'))).ok_or(Range)?;
     }
     Ok(value)
 }
@@ -109,9 +102,7 @@ fn float(text: &str) -> Result<f64, NumberErrorKind> {
         return Ok(f64::NAN);
     }
     let hex_digits = body.strip_prefix("0x").or_else(|| body.strip_prefix("0X"));
-    if body.contains('_')
-        && !underscores_separate_digits(hex_digits.unwrap_or(body), hex_digits.is_some())
-    {
+    if body.contains('_') && !underscores_separate_digits(hex_digits.unwrap_or(body), hex_digits.is_some()) {
         return Err(Syntax);
     }
     let magnitude = match hex_digits {
@@ -140,12 +131,8 @@ fn underscores_separate_digits(body: &str, is_hex: bool) -> bool {
 }
 
 fn decimal(body: &str) -> Result<f64, NumberErrorKind> {
-    let is_allowed =
-        |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
-    let begins = body
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_allowed = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-');
+    let begins = body.bytes().next().is_some_and(|byte| byte.is_ascii_digit() || byte == b'.');
     if !begins || !body.bytes().all(is_allowed) {
         return Err(Syntax);
     }
@@ -161,10 +148,7 @@ fn hexadecimal(body: &str) -> Result<f64, NumberErrorKind> {
     }
     let mut bits: u128 = 0;
     let mut scale: i64 = 0;
-    let all = whole
-        .chars()
-        .map(|digit| (digit, 0))
-        .chain(fraction.chars().map(|digit| (digit, 4)));
+    let all = whole.chars().map(|digit| (digit, 0)).chain(fraction.chars().map(|digit| (digit, 4)));
     for (digit, shift) in all {
         let digit = digit.to_digit(16).ok_or(Syntax)?;
         if bits >> 120 == 0 {
@@ -181,11 +165,7 @@ fn hexadecimal(body: &str) -> Result<f64, NumberErrorKind> {
         return Err(Syntax);
     }
     let size = digits.parse::<i64>().unwrap_or(i64::MAX).min(1 << 40);
-    let exponent = if exponent.starts_with('-') {
-        -size
-    } else {
-        size
-    };
+    let exponent = if exponent.starts_with('-') { -size } else { size };
     Ok(round_binary(bits, scale.saturating_add(exponent)))
 }
 
@@ -206,11 +186,7 @@ fn round_binary(bits: u128, exponent: i64) -> f64 {
     let cut = u32::try_from((length - precision).max(0)).unwrap_or(0);
     let kept = bits.checked_shr(cut).unwrap_or(0);
     let lost = bits & (1u128.checked_shl(cut).map_or(u128::MAX, |limit| limit - 1));
-    let half = if cut == 0 {
-        u128::MAX
-    } else {
-        1u128 << (cut - 1)
-    };
+    let half = if cut == 0 { u128::MAX } else { 1u128 << (cut - 1) };
     let round_up = lost > half || lost == half && kept & 1 == 1;
     let kept = kept + u128::from(round_up);
     let scale = i32::try_from(exponent + i64::from(cut)).unwrap_or(0);

@@ -143,11 +143,7 @@ fn floats_print_as_go_prints_them() {
 fn floats_parse_as_go_parses_them() {
     for (text, expected, error) in PARSED_FLOATS {
         let found = parse_float(text);
-        assert_eq!(
-            found.as_ref().err().map(ToString::to_string).as_deref(),
-            *error,
-            "{text:?}"
-        );
+        assert_eq!(found.as_ref().err().map(ToString::to_string).as_deref(), *error, "{text:?}");
         if let Ok(value) = found {
             let printed = Shortest::of(value).map_or_else(|| special(value), |s| s.scientific('e'));
             assert_eq!(printed, *expected, "{text:?}");
@@ -161,10 +157,7 @@ fn integers_parse_as_go_parses_them() {
         let found = parse_int(text).map_err(|error| error.to_string());
         assert_eq!(found, expected.map_err(str::to_owned), "{text:?}");
     }
-    assert_eq!(
-        atoi("x").unwrap_err().to_string(),
-        "strconv.Atoi: parsing \"x\": invalid syntax"
-    );
+    assert_eq!(atoi("x").unwrap_err().to_string(), "strconv.Atoi: parsing \"x\": invalid syntax");
     assert_eq!(parse_uint("18446744073709551615"), Ok(u64::MAX));
     let error = parse_uint("-1").unwrap_err().to_string();
     assert_eq!(error, "strconv.ParseUint: parsing \"-1\": invalid syntax");
@@ -189,32 +182,16 @@ fn text_is_quoted_as_go_quotes_it() {
     // Golden: go1.26 `strconv.Quote` and `json.Marshal`.
     let table = [
         ("a\"b\\c", r#""a\"b\\c""#, r#""a\"b\\c""#),
-        (
-            "\u{7}\u{8}\u{c}\n\r\t\u{b}",
-            r#""\a\b\f\n\r\t\v""#,
-            r#""\u0007\b\f\n\r\t\u000b""#,
-        ),
-        (
-            "\0\u{1f}\u{7f}",
-            r#""\x00\x1f\x7f""#,
-            "\"\\u0000\\u001f\u{7f}\"",
-        ),
+        ("\u{7}\u{8}\u{c}\n\r\t\u{b}", r#""\a\b\f\n\r\t\v""#, r#""\u0007\b\f\n\r\t\u000b""#),
+        ("\0\u{1f}\u{7f}", r#""\x00\x1f\x7f""#, "\"\\u0000\\u001f\u{7f}\""),
         ("é漢👍", "\"é漢👍\"", "\"é漢👍\""),
         (
             "\u{a0}\u{2028}\u{200b}\u{feff}\u{ad}\u{e000}\u{e0001}\u{10ffff}\u{fffd}",
             "\"\\u00a0\\u2028\\u200b\\ufeff\\u00ad\\ue000\\U000e0001\\U0010ffff\u{fffd}\"",
             "\"\u{a0}\\u2028\u{200b}\u{feff}\u{ad}\u{e000}\u{e0001}\u{10ffff}\u{fffd}\"",
         ),
-        (
-            "\u{378} \u{3000} it's `b`",
-            "\"\\u0378 \\u3000 it's `b`\"",
-            "\"\u{378} \u{3000} it's `b`\"",
-        ),
-        (
-            "<a>&\u{2028}\u{2029}/",
-            "\"<a>&\\u2028\\u2029/\"",
-            "\"\\u003ca\\u003e\\u0026\\u2028\\u2029/\"",
-        ),
+        ("\u{378} \u{3000} it's `b`", "\"\\u0378 \\u3000 it's `b`\"", "\"\u{378} \u{3000} it's `b`\""),
+        ("<a>&\u{2028}\u{2029}/", "\"<a>&\\u2028\\u2029/\"", "\"\\u003ca\\u003e\\u0026\\u2028\\u2029/\""),
     ];
     for (text, quoted, json) in table {
         assert_eq!(quote(text), quoted);

@@ -18,15 +18,8 @@ pub(super) const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-pub(super) const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
+pub(super) const WEEKDAYS: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// One element of a layout, named by what it prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,18 +92,10 @@ pub(super) fn next_chunk(layout: &str) -> Chunk<'_> {
         let (prefix, here) = layout.split_at_checked(start).unwrap_or((layout, ""));
         if let Some((element, length)) = element_at(here) {
             let (text, rest) = here.split_at_checked(length).unwrap_or((here, ""));
-            return Chunk {
-                prefix,
-                element: Some((element, text)),
-                rest,
-            };
+            return Chunk { prefix, element: Some((element, text)), rest };
         }
     }
-    Chunk {
-        prefix: layout,
-        element: None,
-        rest: "",
-    }
+    Chunk { prefix: layout, element: None, rest: "" }
 }
 
 /// The elements whose text alone decides, longer ones first where one begins another.
@@ -143,11 +128,7 @@ const FIXED: [(&str, Element); 25] = [
 ];
 
 const fn offset(has_colons: bool, parts: OffsetParts) -> Element {
-    Element::Offset(Offset {
-        has_z: false,
-        has_colons,
-        parts,
-    })
+    Element::Offset(Offset { has_z: false, has_colons, parts })
 }
 
 /// The element that a text begins with, and its length in bytes.
@@ -172,30 +153,17 @@ fn element_at(here: &str) -> Option<(Element, usize)> {
             let Element::Offset(offset) = element else {
                 return None;
             };
-            Some((
-                Element::Offset(Offset {
-                    has_z: first == 'Z',
-                    ..offset
-                }),
-                length + 1,
-            ))
+            Some((Element::Offset(Offset { has_z: first == 'Z', ..offset }), length + 1))
         }
         // An underscore before a full year is literal.
         '_' if after.starts_with("2006") => None,
         '_' if after.starts_with('2') => Some((Element::DaySpaced, 2)),
         '.' | ',' => {
-            let digit = after
-                .chars()
-                .next()
-                .filter(|digit| matches!(digit, '0' | '9'))?;
+            let digit = after.chars().next().filter(|digit| matches!(digit, '0' | '9'))?;
             let rest = after.trim_start_matches(digit);
             let n_digits = after.len() - rest.len();
             let is_number = rest.starts_with(|c: char| c.is_ascii_digit());
-            let fraction = Fraction {
-                n_digits,
-                separator: first,
-                is_trimmed: digit == '9',
-            };
+            let fraction = Fraction { n_digits, separator: first, is_trimmed: digit == '9' };
             (!is_number).then_some((Element::Fraction(fraction), n_digits + 1))
         }
         _ => match fixed(here, false) {
@@ -219,14 +187,8 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
             return out;
         };
         rest = chunk.rest;
-        let month_name = MONTHS
-            .get(usize::from(civil.month).wrapping_sub(1))
-            .copied()
-            .unwrap_or_default();
-        let weekday_name = WEEKDAYS
-            .get(usize::from(civil.weekday))
-            .copied()
-            .unwrap_or_default();
+        let month_name = MONTHS.get(usize::from(civil.month).wrapping_sub(1)).copied().unwrap_or_default();
+        let weekday_name = WEEKDAYS.get(usize::from(civil.weekday)).copied().unwrap_or_default();
         let hour12 = (civil.hour + 11) % 12 + 1;
         let is_pm = civil.hour >= 12;
         // Writing to a String cannot fail.
@@ -258,11 +220,7 @@ pub(super) fn format(time: &Time, layout: &str) -> String {
             Element::LowerPm => write!(out, "{}", if is_pm { "pm" } else { "am" }),
             Element::ZoneName if !time.zone.name.is_empty() => write!(out, "{}", time.zone.name),
             Element::ZoneName => {
-                let plain = Offset {
-                    has_z: false,
-                    has_colons: false,
-                    parts: OffsetParts::Minutes,
-                };
+                let plain = Offset { has_z: false, has_colons: false, parts: OffsetParts::Minutes };
                 write_offset(&mut out, plain, time.zone.offset)
             }
             Element::Offset(offset) => write_offset(&mut out, offset, time.zone.offset),
@@ -285,11 +243,7 @@ fn write_offset(out: &mut String, form: Offset, seconds: i32) -> std::fmt::Resul
     }
     if form.parts >= OffsetParts::Seconds {
         // Go takes the remainder of the unsigned offset only where the sign was negative.
-        let rest = if sign == '-' || seconds >= 0 {
-            i64::from(size % 60)
-        } else {
-            i64::from(seconds % 60)
-        };
+        let rest = if sign == '-' || seconds >= 0 { i64::from(size % 60) } else { i64::from(seconds % 60) };
         let mark = if rest < 0 { "-" } else { "" };
         write!(out, "{colon}{mark}{:02}", rest.unsigned_abs())?;
     }
@@ -299,11 +253,7 @@ fn write_offset(out: &mut String, form: Offset, seconds: i32) -> std::fmt::Resul
 fn write_fraction(out: &mut String, form: Fraction, nanos: u32) -> std::fmt::Result {
     let digits = format!("{nanos:09}");
     let digits = digits.get(..form.n_digits.min(9)).unwrap_or(&digits);
-    let digits = if form.is_trimmed {
-        digits.trim_end_matches('0')
-    } else {
-        digits
-    };
+    let digits = if form.is_trimmed { digits.trim_end_matches('0') } else { digits };
     if digits.is_empty() {
         return Ok(());
     }

@@ -44,14 +44,10 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Time, TimeError> {
         found: quote_bytes(found),
         element: element.to_owned(),
     };
-    let problem = |problem: String| TimeError::Field {
-        value: value.to_owned(),
-        problem,
-    };
+    let problem = |problem: String| TimeError::Field { value: value.to_owned(), problem };
     loop {
         let chunk = next_chunk(rest_of_layout);
-        rest = skip_literal(rest, chunk.prefix.as_bytes())
-            .map_err(|found| mismatch(found, chunk.prefix))?;
+        rest = skip_literal(rest, chunk.prefix.as_bytes()).map_err(|found| mismatch(found, chunk.prefix))?;
         let Some((element, text)) = chunk.element else {
             break;
         };
@@ -73,12 +69,7 @@ fn quote_bytes(bytes: &[u8]) -> String {
     let mut quoted = String::from("\"");
     for chunk in bytes.utf8_chunks() {
         let valid = duration::quote(chunk.valid());
-        quoted.push_str(
-            valid
-                .strip_prefix('"')
-                .and_then(|text| text.strip_suffix('"'))
-                .unwrap_or(&valid),
-        );
+        quoted.push_str(valid.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(&valid));
         quoted.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     quoted.push('"');
@@ -110,18 +101,13 @@ trait TrimSpaces {
 
 impl TrimSpaces for [u8] {
     fn trim_prefix_spaces(&self) -> &Self {
-        let start = self
-            .iter()
-            .position(|byte| *byte != b' ')
-            .unwrap_or(self.len());
+        let start = self.iter().position(|byte| *byte != b' ').unwrap_or(self.len());
         self.get(start..).unwrap_or_default()
     }
 }
 
 fn digit(text: &[u8], position: usize) -> Option<i64> {
-    text.get(position)
-        .filter(|byte| byte.is_ascii_digit())
-        .map(|byte| i64::from(byte - b'0'))
+    text.get(position).filter(|byte| byte.is_ascii_digit()).map(|byte| i64::from(byte - b'0'))
 }
 
 /// Reads one or two digits; exactly two if `is_fixed`.
@@ -142,15 +128,9 @@ fn integer(text: &[u8]) -> Result<i64, Problem> {
         _ => (false, text),
     };
     let value = digits.iter().try_fold(0i64, |value, byte| {
-        byte.is_ascii_digit().then(|| {
-            value
-                .saturating_mul(10)
-                .saturating_add(i64::from(byte - b'0'))
-        })
+        byte.is_ascii_digit().then(|| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')))
     });
-    value
-        .map(|value| if is_negative { -value } else { value })
-        .ok_or(Mismatch)
+    value.map(|value| if is_negative { -value } else { value }).ok_or(Mismatch)
 }
 
 fn split(text: &[u8], length: usize) -> Result<(&[u8], &[u8]), Problem> {
@@ -158,11 +138,7 @@ fn split(text: &[u8], length: usize) -> Result<(&[u8], &[u8]), Problem> {
 }
 
 /// Finds a name at the start of a text, whatever the case; `length` cuts the names to abbreviations.
-fn name<'a>(
-    names: &[&str],
-    length: Option<usize>,
-    text: &'a [u8],
-) -> Result<(i64, &'a [u8]), Problem> {
+fn name<'a>(names: &[&str], length: Option<usize>, text: &'a [u8]) -> Result<(i64, &'a [u8]), Problem> {
     (1..)
         .zip(names)
         .find_map(|(number, name)| {
@@ -180,11 +156,7 @@ fn is_separator(text: &[u8]) -> bool {
 
 /// How many bytes a separator and the digits behind it take.
 fn fraction_length(text: &[u8]) -> usize {
-    1 + text
-        .iter()
-        .skip(1)
-        .take_while(|byte| byte.is_ascii_digit())
-        .count()
+    1 + text.iter().skip(1).take_while(|byte| byte.is_ascii_digit()).count()
 }
 
 /// Reads a separator and `length - 1` digits as nanoseconds; digits past the ninth are dropped.
@@ -202,12 +174,7 @@ fn nanoseconds(text: &[u8], length: usize) -> Result<(u32, &[u8]), Problem> {
 
 impl Fields {
     /// Reads one element; returns the rest of the text.
-    fn read<'a>(
-        &mut self,
-        element: Element,
-        text: &'a [u8],
-        layout: &str,
-    ) -> Result<&'a [u8], Problem> {
+    fn read<'a>(&mut self, element: Element, text: &'a [u8], layout: &str) -> Result<&'a [u8], Problem> {
         match element {
             Element::MonthName | Element::MonthAbbreviation => {
                 let length = (element == Element::MonthAbbreviation).then_some(3);
@@ -223,9 +190,7 @@ impl Fields {
                 Ok(rest)
             }
             Element::Day | Element::DaySpaced | Element::DayPadded => {
-                let spaced = text
-                    .strip_prefix(b" ")
-                    .filter(|_| element == Element::DaySpaced);
+                let spaced = text.strip_prefix(b" ").filter(|_| element == Element::DaySpaced);
                 let (day, rest) = number(spaced.unwrap_or(text), element == Element::DayPadded)?;
                 self.day = Some(day);
                 Ok(rest)
@@ -273,11 +238,7 @@ impl Fields {
             Element::UpperPm | Element::LowerPm => {
                 let half;
                 (half, rest) = split(text, 2)?;
-                let [am, pm] = if element == Element::UpperPm {
-                    [b"AM", b"PM"]
-                } else {
-                    [b"am", b"pm"]
-                };
+                let [am, pm] = if element == Element::UpperPm { [b"AM", b"PM"] } else { [b"am", b"pm"] };
                 self.is_am |= half == am;
                 self.is_pm |= half == pm;
                 if half != am && half != pm {
@@ -305,11 +266,7 @@ impl Fields {
                 rest = rest.strip_prefix(b" ").unwrap_or(rest);
             }
         }
-        let n_digits = rest
-            .iter()
-            .take(3)
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let n_digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
         if n_digits == 0 || is_fixed && n_digits != 3 {
             return Err(Mismatch);
         }
@@ -393,9 +350,7 @@ impl Fields {
             return Ok(rest);
         }
         let (name, rest) = split(text, zone_name_length(text).ok_or(Mismatch)?)?;
-        String::from_utf8_lossy(name)
-            .as_ref()
-            .clone_into(&mut self.zone_name);
+        String::from_utf8_lossy(name).as_ref().clone_into(&mut self.zone_name);
         Ok(rest)
     }
 
@@ -419,42 +374,19 @@ impl Fields {
             Zone::utc()
         } else if let Some(offset) = self.offset {
             let is_local = offset == 0 && (self.zone_name.is_empty() || self.zone_name == "UTC");
-            let zone = if is_local {
-                Zone::utc()
-            } else {
-                Zone {
-                    name: self.zone_name.into(),
-                    offset,
-                }
-            };
-            return Ok(Time {
-                unix: unix - i64::from(offset),
-                nanos: self.nanos,
-                zone,
-            });
+            let zone = if is_local { Zone::utc() } else { Zone { name: self.zone_name.into(), offset } };
+            return Ok(Time { unix: unix - i64::from(offset), nanos: self.nanos, zone });
         } else if self.zone_name.is_empty() {
             Zone::utc()
         } else {
             // An unknown abbreviation is kept as a name without an offset; GMT may carry one.
-            let hours = self
-                .zone_name
-                .strip_prefix("GMT")
-                .filter(|hours| !hours.is_empty());
-            let hours = hours
-                .and_then(|hours| hours.parse::<i32>().ok())
-                .unwrap_or(0);
+            let hours = self.zone_name.strip_prefix("GMT").filter(|hours| !hours.is_empty());
+            let hours = hours.and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
             let offset = hours * 3600;
             // The clock was read as UTC; only the way the instant is shown changes.
-            Zone {
-                name: self.zone_name.into(),
-                offset,
-            }
+            Zone { name: self.zone_name.into(), offset }
         };
-        Ok(Time {
-            unix,
-            nanos: self.nanos,
-            zone,
-        })
+        Ok(Time { unix, nanos: self.nanos, zone })
     }
 
     fn date_of_year_day(&self, year_day: i64) -> Result<(i64, i64), &'static str> {
@@ -478,11 +410,7 @@ impl Fields {
 }
 
 fn in_range(value: i64, range: std::ops::Range<i64>, field: &'static str) -> Result<i64, Problem> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(Range(field))
-    }
+    if range.contains(&value) { Ok(value) } else { Err(Range(field)) }
 }
 
 /// The length of a zone abbreviation at the start of a text, if there is one.
@@ -499,11 +427,7 @@ fn zone_name_length(text: &[u8]) -> Option<usize> {
     if matches!(text.first(), Some(b'+' | b'-')) {
         return Some(signed_hours_length(text)).filter(|length| *length > 0);
     }
-    let n_upper = text
-        .iter()
-        .take(6)
-        .take_while(|byte| byte.is_ascii_uppercase())
-        .count();
+    let n_upper = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
     match n_upper {
         5 if text.get(4) == Some(&b'T') => Some(5),
         4 if text.get(3) == Some(&b'T') || text.starts_with(b"WITA") => Some(4),
@@ -517,16 +441,7 @@ fn signed_hours_length(text: &[u8]) -> usize {
     let Some((b'+' | b'-', digits)) = text.split_first() else {
         return 0;
     };
-    let n_digits = digits
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    let hours = digits
-        .get(..n_digits)
-        .and_then(|digits| integer(digits).ok());
-    if n_digits > 0 && hours.is_some_and(|hours| hours <= 23) {
-        n_digits + 1
-    } else {
-        0
-    }
+    let n_digits = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let hours = digits.get(..n_digits).and_then(|digits| integer(digits).ok());
+    if n_digits > 0 && hours.is_some_and(|hours| hours <= 23) { n_digits + 1 } else { 0 }
 }

@@ -35,8 +35,5 @@ pub(super) fn at(name: &str, unix: i64) -> Result<Zone, ZoneError> {
     let limit = jiff::Timestamp::MAX.as_second();
     let instant = jiff::Timestamp::from_second(unix.clamp(-limit, limit)).map_err(|_| unknown())?;
     let info = zone.to_offset_info(instant);
-    Ok(Zone {
-        name: info.abbreviation().into(),
-        offset: info.offset().seconds(),
-    })
+    Ok(Zone { name: info.abbreviation().into(), offset: info.offset().seconds() })
 }

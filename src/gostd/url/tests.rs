@@ -156,20 +156,11 @@ const URLS: &[Row<'_>] = &[
 fn urls_parse_as_in_go() {
     let mut wrong = Vec::new();
     for (text, is_request, expected) in URLS {
-        let found = if *is_request {
-            Url::parse_request_uri(text)
-        } else {
-            Url::parse(text)
-        };
+        let found = if *is_request { Url::parse_request_uri(text) } else { Url::parse(text) };
         let found = found.map_err(|error| error.to_string()).map(|url| {
             let pairs = url.query_pairs();
-            let keys: std::collections::BTreeSet<&String> =
-                pairs.iter().map(|(key, _)| key).collect();
-            let n_keys = if keys.is_empty() {
-                String::new()
-            } else {
-                keys.len().to_string()
-            };
+            let keys: std::collections::BTreeSet<&String> = pairs.iter().map(|(key, _)| key).collect();
+            let n_keys = if keys.is_empty() { String::new() } else { keys.len().to_string() };
             [
                 url.scheme(),
                 url.host(),
@@ -181,14 +172,8 @@ fn urls_parse_as_in_go() {
             ]
             .map(str::to_owned)
         });
-        if found
-            != expected
-                .map(|fields| fields.map(str::to_owned))
-                .map_err(str::to_owned)
-        {
-            wrong.push(format!(
-                "{text:?} ({is_request}):\n  found    {found:?}\n  expected {expected:?}"
-            ));
+        if found != expected.map(|fields| fields.map(str::to_owned)).map_err(str::to_owned) {
+            wrong.push(format!("{text:?} ({is_request}):\n  found    {found:?}\n  expected {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -198,12 +183,6 @@ fn urls_parse_as_in_go() {
 fn queries_are_decoded_in_order() {
     let url = Url::parse("http://h?x=1&y=%2B+b&x=&=z&bad=%zz&a;b&k").unwrap();
     let pairs = url.query_pairs();
-    let pairs: Vec<(&str, &str)> = pairs
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    assert_eq!(
-        pairs,
-        [("x", "1"), ("y", "+ b"), ("x", ""), ("", "z"), ("k", "")]
-    );
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("x", "1"), ("y", "+ b"), ("x", ""), ("", "z"), ("k", "")]);
 }

@@ -56,16 +56,8 @@ fn patterns_match_as_kyverno_matches_them() {
         ("??t?", "été", false),
     ];
     for (pattern, name, expected) in table {
-        assert_eq!(
-            matches(pattern, name),
-            *expected,
-            "matches({pattern:?}, {name:?})"
-        );
-        assert_eq!(
-            Wildcard::new(pattern).is_match(name),
-            *expected,
-            "Wildcard({pattern:?}, {name:?})"
-        );
+        assert_eq!(matches(pattern, name), *expected, "matches({pattern:?}, {name:?})");
+        assert_eq!(Wildcard::new(pattern).is_match(name), *expected, "Wildcard({pattern:?}, {name:?})");
     }
 }
 
@@ -73,26 +65,11 @@ fn patterns_match_as_kyverno_matches_them() {
 fn both_forms_agree_with_the_definition() {
     let mut prng = Prng::new(7);
     for _ in 0..40_000 {
-        let pattern: String = (0..prng.below(7))
-            .map(|_| prng.pick(&['a', 'b', 'é', '*', '?']))
-            .collect();
-        let name: String = (0..prng.below(8))
-            .map(|_| prng.pick(&['a', 'b', 'é', '*']))
-            .collect();
-        let wanted = naive(
-            &pattern.chars().collect::<Vec<_>>(),
-            &name.chars().collect::<Vec<_>>(),
-        );
-        assert_eq!(
-            matches(&pattern, &name),
-            wanted,
-            "matches({pattern:?}, {name:?})"
-        );
-        assert_eq!(
-            Wildcard::new(&pattern).is_match(&name),
-            wanted,
-            "Wildcard({pattern:?}, {name:?})"
-        );
+        let pattern: String = (0..prng.below(7)).map(|_| prng.pick(&['a', 'b', 'é', '*', '?'])).collect();
+        let name: String = (0..prng.below(8)).map(|_| prng.pick(&['a', 'b', 'é', '*'])).collect();
+        let wanted = naive(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+        assert_eq!(matches(&pattern, &name), wanted, "matches({pattern:?}, {name:?})");
+        assert_eq!(Wildcard::new(&pattern).is_match(&name), wanted, "Wildcard({pattern:?}, {name:?})");
     }
 }
 

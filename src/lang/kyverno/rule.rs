@@ -12,6 +12,8 @@ mod manifests;
 mod message;
 mod pattern;
 mod pod_security;
+#[cfg(test)]
+mod speed;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ use crate::model::{Outcome, PolicyKey, Status};
 use crate::policy::Warning;
 
 pub(crate) use arena::Arena;
-pub(crate) use condition::{AnyAllConditions, Held};
+pub(crate) use condition::AnyAllConditions;
 pub(crate) use context::{Context, Entries, Failure, Shared};
 
 use body::{Body, Response};

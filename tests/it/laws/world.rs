@@ -105,8 +105,11 @@ impl World {
             2..=5 => self.touch(random),
             6 => self.delete(random),
             7 => self.label_a_namespace(random),
-            8 => self.put(&json!({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings","namespace":"n0"},
-                "data":{"k": random.below(3).to_string()}}), random),
+            8 => self.put(
+                &json!({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings","namespace":"n0"},
+                "data":{"k": random.below(3).to_string()}}),
+                random,
+            ),
             9 => {
                 let name = format!("p{}", random.below(6));
                 self.policies.retain(|policy| policy.name != name);
@@ -169,10 +172,17 @@ impl World {
     /// Evaluations that nothing had called for.
     pub(crate) fn redundant_evaluations(&self) -> Vec<String> {
         // A policy that was deleted and made anew, and one whose selection moved, start from nothing: those are not counted.
-        let policies: BTreeSet<String> =
-            self.policies.iter().filter(|policy| policy.version == 0).map(|policy| policy.name.clone()).collect();
+        let policies: BTreeSet<String> = self
+            .policies
+            .iter()
+            .filter(|policy| policy.version == 0)
+            .map(|policy| policy.name.clone())
+            .collect();
         let redundant = std::mem::take(&mut *self.redundant.lock().unwrap());
-        redundant.into_iter().filter(|pair| !policies.iter().any(|name| pair.starts_with(&format!("{name} ")))).collect()
+        redundant
+            .into_iter()
+            .filter(|pair| !policies.iter().any(|name| pair.starts_with(&format!("{name} "))))
+            .collect()
     }
 
     pub(crate) fn crash_after(&self, n_writes: u64) {
@@ -302,7 +312,8 @@ impl World {
 
     fn delete(&mut self, random: &mut Random) {
         let mut objects = self.cluster.objects.lock().unwrap();
-        let slots: Vec<String> = objects.keys().filter(|slot| !slot.starts_with("Namespace")).cloned().collect();
+        let slots: Vec<String> =
+            objects.keys().filter(|slot| !slot.starts_with("Namespace")).cloned().collect();
         if let Some(slot) = random.pick(&slots) {
             objects.remove(slot);
         }
@@ -373,10 +384,16 @@ impl Source for Cluster {
             if is_failing && of_kind.len() <= 3 {
                 return Err(ListError::Forbidden("not allowed".into()));
             }
-            if from > 0 && self.expiring.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            if from > 0
+                && self
+                    .expiring
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                    .is_ok()
+            {
                 return Err(ListError::Expired);
             }
-            let items: Vec<Listed> = of_kind.iter().skip(from).take(3).map(|object| listed(kind, object)).collect();
+            let items: Vec<Listed> =
+                of_kind.iter().skip(from).take(3).map(|object| listed(kind, object)).collect();
             let next = (from + 3 < of_kind.len()).then(|| (from + 3).to_string());
             Ok(Page { items, next })
         }
@@ -466,13 +483,21 @@ impl Sink for Reports {
                     let there = reports.get(&scope.uid).map(|(version, _)| version.to_string());
                     assert_eq!(&there, replaces, "a write names the version that is there");
                     let text = String::from_utf8(json.clone()).unwrap();
-                    assert_ne!(reports.get(&scope.uid).map(|(_, json)| json), Some(&text), "an equal report is written");
+                    assert_ne!(
+                        reports.get(&scope.uid).map(|(_, json)| json),
+                        Some(&text),
+                        "an equal report is written"
+                    );
                     reports.insert(scope.uid.clone(), (version, text));
                     Ok(version.to_string())
                 }
                 ReportWrite::Delete { name, resource_version, .. } => {
                     let there = reports.get(name).map(|(version, _)| version.to_string());
-                    assert_eq!(there.as_ref(), Some(resource_version), "a delete names the version that is there");
+                    assert_eq!(
+                        there.as_ref(),
+                        Some(resource_version),
+                        "a delete names the version that is there"
+                    );
                     reports.remove(name);
                     Ok(String::new())
                 }

@@ -128,7 +128,7 @@ impl Body {
         exceptions: &[&'d Exception],
     ) -> Answer {
         if let Self::PodSecurity(pod_security) = self {
-            return pod_security.evaluate(rule, context, exceptions);
+            return Ok(pod_security.evaluate(rule, context, exceptions));
         }
         if !exceptions.is_empty() {
             return Ok(Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions")));
@@ -138,10 +138,9 @@ impl Body {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
                 validation.checks.evaluate(&scope, context)
             }
-            Self::PodSecurity(_) => Ok(None),
             Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
-            Self::Silent => Ok(None),
+            Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
         }
     }

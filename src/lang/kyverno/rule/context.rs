@@ -17,7 +17,7 @@ use crate::lang::{Inputs, Operation, Volatility};
 use super::arena::Arena;
 
 pub(crate) use entry::Entries;
-pub(super) use images::{Extractors, Image, ImageMap};
+pub(super) use images::{Extractors, ImageMap};
 
 /// Why a part of a rule has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]

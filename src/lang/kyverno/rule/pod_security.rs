@@ -14,7 +14,7 @@ use crate::document::Node;
 use crate::gostd::strconv;
 use crate::model::Status;
 
-use super::body::{Answer, Response};
+use super::body::Response;
 use super::context::{Context, ImageMap};
 use super::exception::{self, Exception};
 use checks::Revision;
@@ -49,42 +49,45 @@ impl PodSecurity {
         rule: &str,
         context: &Context<'d>,
         exceptions: &[&'d Exception],
-    ) -> Answer {
+    ) -> Option<Response> {
         if context.is_delete() {
-            return Ok(None);
+            return None;
         }
         if let Some(whole) = exceptions.iter().find(|exception| exception.pod_security.is_none()) {
-            return Ok(Some(exception::skipped(&[whole], "rule is skipped due to policy exception ")));
+            return Some(exception::skipped(&[whole], "rule is skipped due to policy exception "));
         }
         let revision = match &self.revision {
             Ok(revision) => *revision,
             Err(message) => {
                 let what = "failed to parse pod security api version";
-                return Ok(Some(Response::error(format!("{what}: {message}"))));
+                return Some(Response::error(format!("{what}: {message}")));
             }
         };
         let Some(pod) = PodView::of(context.inputs().object()) else {
             let message = "Error while getting new resource: could not find correct resource type";
-            return Ok(Some(Response::error(message)));
+            return Some(Response::error(message));
         };
+        if let Some(reason) = pod.unreadable(context.inputs().object()) {
+            return Some(Response::error(format!("Error while getting new resource: {reason}")));
+        }
         let is_baseline = self.level == "baseline";
         let judge = |pod: &PodView<'_>| checks::evaluate(pod, is_baseline, revision);
         let mut findings = exclude::apply(&self.excludes, judge(&pod), &pod, judge);
         if findings.is_empty() {
-            return Ok(Some(Response::new(Status::Pass, format!("Validation rule '{rule}' passed."))));
+            return Some(Response::new(Status::Pass, format!("Validation rule '{rule}' passed.")));
         }
         for exception in exceptions {
             let excludes = exception.pod_security.as_deref().unwrap_or_default();
             findings = exclude::apply(excludes, findings, &pod, judge);
         }
         if findings.is_empty() {
-            return Ok(Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions ")));
+            return Some(exception::skipped(exceptions, "rule is skipped due to policy exceptions "));
         }
         let kind = context.inputs().object().get("kind").and_then(Node::as_str).unwrap_or_default();
         for finding in &mut findings {
             finding.move_to(kind);
         }
-        Ok(Some(self.failed(rule, &findings, context)))
+        Some(self.failed(rule, &findings, context))
     }
 
     fn failed(&self, rule: &str, findings: &[Finding], context: &Context<'_>) -> Response {

@@ -7,8 +7,6 @@
 mod pointer;
 mod reference;
 mod scan;
-#[cfg(test)]
-mod tests;
 
 use crate::document::{Document, Kind, Map, Node, Text, Value};
 use crate::lang::jmespath;
@@ -16,8 +14,6 @@ use crate::limits;
 
 use super::arena;
 use super::context::{Context, Failure, Query};
-
-pub(super) use scan::has_variables;
 
 /// A part of a rule that may hold variables.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Exclusions, Rule, RuleContext, RuleResult};
-use crate::document::Document;
+use crate::document::{Document, Node};
 use crate::lang::{Inputs, Request, Volatility};
 use crate::model::{
     Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
 };
 
-fn yaml(text: &str) -> Document {
+pub(super) fn yaml(text: &str) -> Document {
     serde_saphyr::with_deserializer_from_str(text, |deserializer| {
         Document::from_deserializer(deserializer, text.len())
     })
@@ -47,7 +47,7 @@ impl World {
     pub(super) fn run(&self, resource: &str) -> (RuleResult, Vec<FactKey>, Option<Volatility>) {
         let document = yaml(resource);
         let root = document.root();
-        let text = |path: &[&str]| root.path(path).and_then(|n| n.as_str()).unwrap_or_default().to_owned();
+        let text = |path: &[&str]| root.path(path).and_then(Node::as_str).unwrap_or_default().to_owned();
         let id = ResourceId {
             key: ResourceKey {
                 group: String::new(),
@@ -360,7 +360,8 @@ fn report_properties_are_shown_with_every_outcome() {
 #[test]
 fn what_is_not_built_is_an_error_that_names_it() {
     for (rule, what) in [
-        ("{name: r, validate: {assert: {}}}", "validate.assert"),
+        ("{name: r, validate: {assert: {a: 1}}}", "validate.assert"),
+        ("{name: r, validate: {cel: {expressions: []}}}", "validate.cel"),
         ("{name: r, verifyImages: [{imageReferences: ['*']}]}", "verifyImages"),
     ] {
         let outcome = World::new(rule).outcome("{}");

@@ -87,7 +87,7 @@ impl ForEach {
         let is_map = element.kind() == Kind::Object;
         let own = Scope {
             element: if self.element_scope.unwrap_or(is_map) {
-                node_of(&element, context)
+                Some(node_of(&element, context))
             } else {
                 scope.element
             },
@@ -130,10 +130,10 @@ pub(super) fn evaluate<'d>(list: &'d [ForEach], scope: &Scope<'_, 'd>, context: 
 }
 
 /// An element as part of a document.
-fn node_of<'d>(element: &Value<'d>, context: &Context<'d>) -> Option<Node<'d>> {
+fn node_of<'d>(element: &Value<'d>, context: &Context<'d>) -> Node<'d> {
     match element {
-        Value::Node(node) => Some(*node),
-        other => Some(context.arena().document(other.to_document()).root()),
+        Value::Node(node) => *node,
+        other => context.arena().document(other.to_document()).root(),
     }
 }
 

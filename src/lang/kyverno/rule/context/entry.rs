@@ -69,9 +69,6 @@ impl From<Failure> for LoadError {
 type Loaded<'d> = Result<Value<'d>, LoadError>;
 
 impl Entries {
-    /// No entries.
-    pub(crate) const NONE: &'static Self = &Self(Vec::new());
-
     /// Compiles a `context` list; `path` is its place in the policy.
     pub(crate) fn compile(list: Option<Node<'_>>, path: &str, warnings: &mut Vec<Warning>) -> Self {
         let Some(list) = list else { return Self::default() };
@@ -245,7 +242,7 @@ impl Entry {
             )));
         }
         let what = format!("failed to get configmap {namespace}/{name}");
-        let found = self.fact(context, &FactKey::ConfigMap { namespace, name }, &what)?;
+        let found = Self::fact(context, &FactKey::ConfigMap { namespace, name }, &what)?;
         let mut map = Map::new();
         for key in ["data", "metadata"] {
             let value = found.get(key).map_or(Value::Null, |value| context.arena().json_value(value.into()));
@@ -257,7 +254,7 @@ impl Entry {
     fn load_call<'d>(&'d self, context: &Context<'d>, call: &'d ApiCall) -> Loaded<'d> {
         let key = self.call_key(context, call)?;
         let what = format!("failed to fetch data for APICall {}", self.name);
-        match (self.fact(context, &key, &what), &call.default) {
+        match (Self::fact(context, &key, &what), &call.default) {
             (Ok(found), _) => self.applied(context, found, call.expression.as_ref()),
             (Err(LoadError::Lost(_)), Some(default)) => Ok(context.arena().json_value(default.root().into())),
             (Err(error), _) => Err(error),
@@ -307,7 +304,7 @@ impl Entry {
         let name = names.next().unwrap_or_default();
         let projection = names.next().unwrap_or_default();
         let what = format!("failed to fetch entry key={name}");
-        let found = self.fact(context, &FactKey::GlobalContext { name, projection }, &what)?;
+        let found = Self::fact(context, &FactKey::GlobalContext { name, projection }, &what)?;
         self.applied(context, found, expression)
     }
 
@@ -319,7 +316,7 @@ impl Entry {
     ) -> Loaded<'d> {
         let reference = self.text(reference, context)?;
         let what = format!("failed to fetch image {reference} for context entry {}", self.name);
-        match self.fact(context, &FactKey::Image(reference), &what) {
+        match Self::fact(context, &FactKey::Image(reference), &what) {
             Ok(found) => self.applied(context, found, expression),
             Err(LoadError::Lost(message)) => Err(LoadError::Unsupported(message)),
             Err(error) => Err(error),
@@ -341,7 +338,7 @@ impl Entry {
     }
 
     /// What a look-up found; `what` starts the message if it found nothing.
-    fn fact<'d>(&self, context: &Context<'d>, key: &FactKey, what: &str) -> Result<Node<'d>, LoadError> {
+    fn fact<'d>(context: &Context<'d>, key: &FactKey, what: &str) -> Result<Node<'d>, LoadError> {
         match context.inputs().fact(key) {
             None => Err(LoadError::Pending),
             Some(FactValue::Found(document)) => Ok(document.root()),

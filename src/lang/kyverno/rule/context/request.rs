@@ -34,7 +34,7 @@ pub(super) fn value<'d>(inputs: &'d Inputs<'d>, arena: &'d Arena) -> Value<'d> {
     for (name, document) in &request.given {
         if let Some(path) = name.strip_prefix("request.") {
             let steps: Vec<&str> = path.split('.').collect();
-            value = with(value, &steps, &arena.json_value(document.root().into()));
+            value = with(&value, &steps, &arena.json_value(document.root().into()));
         }
     }
     value
@@ -54,18 +54,18 @@ pub(super) fn given<'d>(given: &'d Given, name: &str, arena: &'d Arena) -> Optio
         if let Some(path) = dotted.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) {
             let steps: Vec<&str> = path.split('.').collect();
             let base = value.unwrap_or_else(|| Value::map(Map::new()));
-            value = Some(with(base, &steps, &arena.json_value(document.root().into())));
+            value = Some(with(&base, &steps, &arena.json_value(document.root().into())));
         }
     }
     value
 }
 
 /// The value with another one put at a path.
-fn with<'d>(base: Value<'d>, steps: &[&'d str], value: &Value<'d>) -> Value<'d> {
+fn with<'d>(base: &Value<'d>, steps: &[&'d str], value: &Value<'d>) -> Value<'d> {
     let Some((step, rest)) = steps.split_first() else { return value.clone() };
     let mut map: Map<'d> = base.entries().unwrap_or_default().into_iter().collect();
     let below = map.remove(*step).unwrap_or_else(|| Value::map(Map::new()));
-    map.insert(Text::Borrowed(step), with(below, rest, value));
+    map.insert(Text::Borrowed(step), with(&below, rest, value));
     Value::map(map)
 }
 

@@ -126,7 +126,6 @@ impl Leaf {
     }
 }
 
-#[expect(clippy::float_cmp, reason = "Kyverno compares floats exactly")]
 fn is_zero(value: Node<'_>) -> bool {
     match value.kind() {
         Kind::Null => true,

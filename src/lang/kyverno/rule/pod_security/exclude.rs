@@ -18,7 +18,7 @@ pub(in super::super) struct Exclude {
 }
 
 /// The controls, with the checks that each stands for.
-const CONTROLS: [(&str, &[&str]); 17] = [
+const CONTROLS: [(&str, &[&str]); 16] = [
     ("Capabilities", &["capabilities_baseline", "capabilities_restricted"]),
     ("Seccomp", &["seccompProfile_baseline", "seccompProfile_restricted"]),
     ("Privileged Containers", &["privileged"]),
@@ -35,7 +35,6 @@ const CONTROLS: [(&str, &[&str]); 17] = [
     ("Running as Non-root", &["runAsNonRoot"]),
     ("Running as Non-root user", &["runAsUser"]),
     ("Volume Types", &["restrictedVolumes"]),
-    ("", &[]),
 ];
 
 /// The control that a check belongs to.

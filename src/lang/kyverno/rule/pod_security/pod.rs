@@ -53,6 +53,24 @@ impl<'d> PodView<'d> {
         })
     }
 
+    /// Why the reference cannot read the object as a whole, as its JSON library words it: a label or annotation, of the object or of the pod
+    /// in it, that is no string.
+    pub(super) fn unreadable(&self, object: Node<'_>) -> Option<String> {
+        let own = ["labels", "annotations"].map(|field| (field, object.path(&["metadata", field])));
+        let maps = own.into_iter().chain([("annotations", self.annotations)]);
+        maps.filter_map(|(field, map)| Some((field, map?))).find_map(|(field, map)| {
+            let found = map.entries().find_map(|(_, value)| match value.kind() {
+                Kind::String | Kind::Null => None,
+                Kind::Bool => Some("bool"),
+                Kind::Int | Kind::Float => Some("number"),
+                Kind::Array => Some("array"),
+                Kind::Object => Some("object"),
+            })?;
+            let field = format!("Go struct field ObjectMeta.metadata.{field} of type string");
+            Some(format!("json: cannot unmarshal {found} into {field}"))
+        })
+    }
+
     /// The same pod with one container that says nothing.
     pub(super) fn without_containers(&self) -> Self {
         let fake = ContainerView { group: "containers", index: 0, name: "fake".to_owned(), node: None };

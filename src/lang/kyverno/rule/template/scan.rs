@@ -9,11 +9,6 @@ pub(super) fn has_work(text: &str) -> bool {
     text.contains("{{")
 }
 
-/// Whether a text holds variables.
-pub(in super::super) fn has_variables(text: &str) -> bool {
-    has_work(text) && !variables(text).is_empty()
-}
-
 /// Where the variables are, from left to right; one that follows another directly is left for the next look.
 pub(super) fn variables(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();

@@ -1,0 +1,90 @@
+//! `patrol scan --cluster`: one scan of the cluster that kubeconfig names, as the service would run it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::bail;
+
+use super::{ScanArgs, exit, scanned_listing, tell, watched};
+use crate::app::{Request, Scanner, ScannerSettings, cluster_settings};
+use crate::cli::{Exit, input, run, say};
+use crate::cluster::ClusterClient;
+use crate::config::{Checked, Filters};
+use crate::folder::FolderSink;
+use crate::matching::ResourceFilters;
+use crate::model::Status;
+use crate::policy::Standing;
+use crate::report::Sink;
+use crate::scan::{Focus, Stop};
+use crate::store::State;
+
+/// Runs the command.
+pub(super) async fn run(
+    args: &ScanArgs,
+    fail_on: &BTreeSet<Status>,
+    filters: Option<ResourceFilters>,
+) -> anyhow::Result<Exit> {
+    let start = Instant::now();
+    let now = input::now();
+    let config = config(args, filters)?;
+    let client = ClusterClient::connect(cluster_settings(&config)).await?;
+    let store = if args.no_state { None } else { Some(input::open_store(&args.state.state)?) };
+    let state = match &store {
+        Some(store) => Some(State::open(Arc::clone(store), &Scanner::label_of(&client), now.as_second())?),
+        None => None,
+    };
+    let instead = if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
+    let sink = match &args.reports {
+        Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
+        None => None,
+    };
+    let settings =
+        ScannerSettings { config, instead, sink, collects_reports: args.output != super::Format::Table };
+    let request = Request {
+        now,
+        focus: Focus::default(),
+        is_verifying: args.verify,
+        is_dry_run: args.dry_run,
+        stop: Stop::default(),
+        progress: Arc::default(),
+    };
+    let (stop, progress) = (request.stop.clone(), Arc::clone(&request.progress));
+    let scanner = Scanner::new(client, state);
+    let scanned = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await?;
+    input::tell_catalog(&scanned.catalog);
+    for policy in &scanned.catalog.policies {
+        if let Standing::FolderOnly { reason } | Standing::NotScanned { reason } = &policy.standing {
+            say(format_args!("{} is not scanned: {reason}", policy.key));
+        }
+    }
+    tell(args, &scanned.outcome, &scanned.policies, &|_| None, start.elapsed())?;
+    if let Some(store) = &store {
+        input::warn_if_degraded(&**store);
+        store.close()?;
+    }
+    Ok(exit(&scanned.outcome, fail_on, false))
+}
+
+fn config(args: &ScanArgs, filters: Option<ResourceFilters>) -> anyhow::Result<Checked> {
+    let mut overrides = Vec::new();
+    if let Some(path) = &args.kubeconfig {
+        overrides.push(("cluster.kubeconfig".into(), path.display().to_string(), "--kubeconfig".into()));
+    }
+    if let Some(context) = &args.context {
+        overrides.push(("cluster.context".into(), context.clone(), "--context".into()));
+    }
+    let env: Vec<(String, String)> = std::env::vars().filter(|(key, _)| key != "PATROL_STATE_DIR").collect();
+    match run::load(args.config.as_deref(), &env, &overrides) {
+        Ok(mut config) => {
+            if let Some(filters) = filters {
+                config.resources.filters = Filters::Here(filters);
+            }
+            Ok(config)
+        }
+        Err(mistakes) => {
+            mistakes.iter().for_each(say);
+            bail!("the configuration has {} mistakes", mistakes.len())
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `quantity` and its methods (`pkg/cel/library/quantity.go`).
+
+use std::cmp::Ordering;
+
+use crate::gostd::quantity::Quantity;
+use crate::lang::cel::{Context, Entry, EvalError, Opaque, Value};
+
+use super::arguments::{argument, own, text};
+use super::costs;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::new("quantity", "string_to_quantity", "(string) -> kubernetes.Quantity", |_, args| {
+        match Quantity::parse(text(args, 0)?) {
+            Ok(quantity) => Ok(Value::opaque(QuantityValue(quantity))),
+            Err(error) => Err(EvalError::failed(error.to_string())),
+        }
+    })
+    .costing(costs::reading),
+    Entry::new("isQuantity", "is_quantity_string", "(string) -> bool", |_, args| {
+        Ok(Value::Bool(Quantity::parse(text(args, 0)?).is_ok()))
+    })
+    .costing(costs::reading),
+    Entry::new("sign", "quantity_sign", "(kubernetes.Quantity) -> int", |_, args| {
+        Ok(Value::Int(i64::from(amount(args, 0)?.signum())))
+    }),
+    Entry::new(
+        "isGreaterThan",
+        "quantity_is_greater_than",
+        "kubernetes.Quantity.(kubernetes.Quantity) -> bool",
+        |_, args| Ok(Value::Bool(order(args)?.is_gt())),
+    ),
+    Entry::new(
+        "isLessThan",
+        "quantity_is_less_than",
+        "kubernetes.Quantity.(kubernetes.Quantity) -> bool",
+        |_, args| Ok(Value::Bool(order(args)?.is_lt())),
+    ),
+    Entry::new(
+        "compareTo",
+        "quantity_compare_to",
+        "kubernetes.Quantity.(kubernetes.Quantity) -> int",
+        |_, args| Ok(Value::Int(order(args)? as i64)),
+    ),
+    Entry::new("asApproximateFloat", "quantity_get_float", "kubernetes.Quantity.() -> double", |_, args| {
+        Ok(Value::Double(amount(args, 0)?.as_approximate_f64()))
+    }),
+    Entry::new("asInteger", "quantity_get_int", "kubernetes.Quantity.() -> int", |_, args| {
+        amount(args, 0)?.as_i64().map(Value::Int).ok_or(EvalError::Fixed("cannot convert value to integer"))
+    }),
+    Entry::new("isInteger", "quantity_is_integer", "kubernetes.Quantity.() -> bool", |_, args| {
+        Ok(Value::Bool(amount(args, 0)?.as_i64().is_some()))
+    }),
+    Entry::new(
+        "add",
+        "quantity_add",
+        "kubernetes.Quantity.(kubernetes.Quantity) -> kubernetes.Quantity",
+        add,
+    ),
+    Entry::new("add", "quantity_add_int", "kubernetes.Quantity.(int) -> kubernetes.Quantity", add),
+    Entry::new(
+        "sub",
+        "quantity_sub",
+        "kubernetes.Quantity.(kubernetes.Quantity) -> kubernetes.Quantity",
+        sub,
+    ),
+    Entry::new("sub", "quantity_sub_int", "kubernetes.Quantity.(int) -> kubernetes.Quantity", sub),
+];
+
+#[derive(Debug)]
+struct QuantityValue(Quantity);
+
+impl Opaque for QuantityValue {
+    fn type_name(&self) -> &'static str {
+        "kubernetes.Quantity"
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
+    fn equals(&self, other: &dyn Opaque) -> bool {
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.0 == other.0)
+    }
+
+    fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+fn amount<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v Quantity, EvalError> {
+    own::<QuantityValue>(args, at).map(|value| &value.0)
+}
+
+fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
+    Ok(amount(args, 0)?.cmp(amount(args, 1)?))
+}
+
+/// The second operand: a quantity, or an integer as one.
+fn operand(args: &[Value<'_>]) -> Result<Quantity, EvalError> {
+    match argument(args, 1)? {
+        Value::Int(value) => {
+            Quantity::parse(&value.to_string()).map_err(|error| EvalError::failed(error.to_string()))
+        }
+        _ => amount(args, 1).cloned(),
+    }
+}
+
+fn add<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
+    Ok(Value::opaque(QuantityValue(amount(args, 0)?.add(&operand(args)?))))
+}
+
+fn sub<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
+    Ok(Value::opaque(QuantityValue(amount(args, 0)?.sub(&operand(args)?))))
+}

@@ -1,0 +1,236 @@
+// Command cel-goldens evaluates a table of expressions over documents with the API server's own CEL environment and prints the outcomes as
+// JSON lines. `go run . > results.jsonl` regenerates the committed results.
+//
+// A line of table.txt is one expression; `<<a||b>>` stands for each of the alternatives in turn. An expression that names `object` is
+// evaluated over every document of documents.json, any other once.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
+	apiservercel "k8s.io/apiserver/pkg/cel"
+	"k8s.io/apiserver/pkg/cel/environment"
+	"k8s.io/apiserver/pkg/cel/library"
+)
+
+type row struct {
+	Expression string  `json:"e"`
+	Document   *string `json:"d,omitempty"`
+	Compile    string  `json:"compile,omitempty"`
+	Type       string  `json:"type,omitempty"`
+	Value      string  `json:"v,omitempty"`
+	Error      string  `json:"error,omitempty"`
+	Cost       *uint64 `json:"cost,omitempty"`
+}
+
+func main() {
+	env := newEnv()
+	documents, names := readDocuments("documents.json")
+	out := json.NewEncoder(os.Stdout)
+	out.SetEscapeHTML(false)
+	seen := map[string]bool{}
+	for _, expression := range readTable("table.txt") {
+		if seen[expression] {
+			continue
+		}
+		seen[expression] = true
+		for _, r := range evaluate(env, expression, documents, names) {
+			must(out.Encode(r))
+		}
+	}
+}
+
+func newEnv() *cel.Env {
+	set := environment.MustBaseEnvSet(version.MajorMinor(1, 36))
+	extended, err := set.Extend(environment.VersionedOptions{
+		IntroducedVersion: version.MajorMinor(1, 0),
+		EnvOptions: []cel.EnvOption{
+			cel.Variable("object", cel.DynType),
+			cel.Variable("authorizer", library.AuthorizerType),
+			library.JSONPatch(),
+		},
+	}, environment.StrictCostOpt)
+	must(err)
+	env, err := extended.Env(environment.NewExpressions)
+	must(err)
+	return env
+}
+
+func evaluate(env *cel.Env, expression string, documents map[string]any, names []string) (rows []row) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			fmt.Fprintf(os.Stderr, "left out, as the real code panics: %s: %v\n", expression, recovered)
+			rows = nil
+		}
+	}()
+	ast, issues := env.Compile(expression)
+	if issues != nil && issues.Err() != nil {
+		return []row{{Expression: expression, Compile: issues.String()}}
+	}
+	program, err := env.Program(ast)
+	if err != nil {
+		return []row{{Expression: expression, Compile: "program instantiation failed: " + err.Error()}}
+	}
+	kind := ast.OutputType().String()
+	if !strings.Contains(expression, "object") {
+		return []row{run(program, expression, kind, nil, nil)}
+	}
+	for _, name := range names {
+		rows = append(rows, run(program, expression, kind, &name, documents[name]))
+	}
+	return rows
+}
+
+func run(program cel.Program, expression, kind string, name *string, document any) row {
+	activation := map[string]any{
+		"object":     document,
+		"authorizer": library.NewAuthorizerVal(&user.DefaultInfo{Name: ""}, denyAll{}),
+	}
+	value, details, err := program.ContextEval(context.Background(), activation)
+	r := row{Expression: expression, Document: name, Type: kind}
+	if err != nil {
+		r.Error = err.Error()
+	} else {
+		r.Value = print(value)
+	}
+	if details != nil {
+		r.Cost = details.ActualCost()
+	}
+	return r
+}
+
+type denyAll struct{}
+
+func (denyAll) Authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	return authorizer.DecisionNoOpinion, "denied " + a.GetVerb(), nil
+}
+
+// print writes a value in a form of ours that tells all types apart.
+func print(value ref.Val) string {
+	switch v := value.(type) {
+	case types.Null:
+		return "null"
+	case types.Bool:
+		return strconv.FormatBool(bool(v))
+	case types.Int:
+		return strconv.FormatInt(int64(v), 10)
+	case types.Uint:
+		return strconv.FormatUint(uint64(v), 10) + "u"
+	case types.Double:
+		return "double(" + fmt.Sprint(float64(v)) + ")"
+	case types.String:
+		return quote(string(v))
+	case types.Bytes:
+		return "bytes(" + hex.EncodeToString(v) + ")"
+	case types.Duration:
+		return "duration(" + strconv.FormatInt(int64(v.Duration), 10) + ")"
+	case types.Timestamp:
+		return "timestamp(" + v.Time.Format(time.RFC3339Nano) + ")"
+	case *types.Optional:
+		if !v.HasValue() {
+			return "optional.none()"
+		}
+		return "optional(" + print(v.GetValue()) + ")"
+	case *types.Type:
+		return "type(" + v.TypeName() + ")"
+	case apiservercel.Format:
+		return "kubernetes.NamedFormat(" + v.Name + ")"
+	case traits.Lister:
+		var items []string
+		for it := v.Iterator(); it.HasNext() == types.True; {
+			items = append(items, print(it.Next()))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case traits.Mapper:
+		var entries []string
+		for it := v.Iterator(); it.HasNext() == types.True; {
+			key := it.Next()
+			entries = append(entries, print(key)+": "+print(v.Get(key)))
+		}
+		sort.Strings(entries)
+		return "{" + strings.Join(entries, ", ") + "}"
+	}
+	if s, ok := value.Value().(fmt.Stringer); ok {
+		return value.Type().TypeName() + "(" + s.String() + ")"
+	}
+	return value.Type().TypeName()
+}
+
+func quote(text string) string {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	must(encoder.Encode(text))
+	return strings.TrimSpace(buffer.String())
+}
+
+func readDocuments(path string) (map[string]any, []string) {
+	data, err := os.ReadFile(path)
+	must(err)
+	documents := map[string]any{}
+	must(utiljson.Unmarshal(data, &documents))
+	var names []string
+	for name := range documents {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return documents, names
+}
+
+func readTable(path string) []string {
+	file, err := os.Open(path)
+	must(err)
+	defer file.Close()
+	var expressions []string
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line != "" && !strings.HasPrefix(line, "#") {
+			expressions = append(expressions, expand(line)...)
+		}
+	}
+	must(lines.Err())
+	return expressions
+}
+
+// expand replaces the first `<<a||b>>` by each alternative, and so on.
+func expand(line string) []string {
+	before, rest, found := strings.Cut(line, "<<")
+	if !found {
+		return []string{line}
+	}
+	inner, after, found := strings.Cut(rest, ">>")
+	if !found {
+		panic("no end of alternatives: " + line)
+	}
+	var all []string
+	for _, alternative := range strings.Split(inner, "||") {
+		all = append(all, expand(before+alternative+after)...)
+	}
+	return all
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,4 @@
+//! Conformance and behaviour of the CEL rooms.
+
+mod goldens;
+mod spec;
