@@ -251,7 +251,7 @@ fn version_of(reply: &Bytes) -> Result<String, ApiFailure> {
 }
 
 /// The object with the resourceVersion that it replaces, put in where its metadata begins.
-fn with_resource_version(json: &[u8], version: &str) -> Result<Vec<u8>, ApiFailure> {
+pub(super) fn with_resource_version(json: &[u8], version: &str) -> Result<Vec<u8>, ApiFailure> {
     const START: &[u8] = br#""metadata":{"#;
     let unreadable =
         || ApiFailure::new(FailureClass::Unreadable, "a report without metadata is to be written");

@@ -298,6 +298,8 @@ impl Worker<'_> {
         let id = &item.id;
         let mut report = self.report(id, &kept.verdicts, applicable);
         let written = record.as_ref().and_then(|record| record.report.clone());
+        // With nothing stored, results of policies that could not be listed stand in the report alone.
+        kept.has_unknown |= record.is_none() && !self.ctx.scan.unknown.is_empty() && self.has_report(id);
         let step = if kept.has_unknown {
             // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
             kept.is_unsettled = true;
@@ -370,6 +372,16 @@ impl Worker<'_> {
     fn tell_write(&mut self, id: &ResourceId, write: &ReportWrite) {
         if self.ctx.scan.settings.is_dry_run {
             self.done.totals.plan.push(plan_line(id, write));
+        }
+    }
+
+    /// Whether there is a report of Patrol's, or one to adopt.
+    fn has_report(&self, id: &ResourceId) -> bool {
+        match &self.ctx.standing {
+            Standing::Known(actual) => {
+                actual.of(id).is_some_and(|report| report.ownership != crate::report::Ownership::Foreign)
+            }
+            Standing::Unwritten | Standing::Unknown => false,
         }
     }
 

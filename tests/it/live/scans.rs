@@ -303,7 +303,6 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     let Some(world) = three_pods_two_policies("scan-forbidden").await else { return };
     world.patrol().await.scan().await;
     let before = world.reports().await;
-    let text = std::fs::read_to_string(world.plane.process().kubeconfig()).expect("a kubeconfig");
     // Everything but Pods.
     let rules = json!([
         {"apiGroups": ["kyverno.io", "policies.kyverno.io", "admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["list"]},
@@ -312,7 +311,7 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     ]);
     world.plane.grant(&world.admin, "patrol", "scan-forbidden", &rules).await;
     let store = std::sync::Arc::new(patrol::store::MemoryStore::new());
-    let patrol = super::world::Patrol::start(&text, "patrol", store, super::world::quick()).await;
+    let patrol = super::world::Patrol::start(&world.kubeconfig(), "patrol", store, super::world::quick()).await;
     let seen = super::control_plane::until("the rights are in force", async || {
         let seen = patrol.try_scan().await.ok()?;
         seen.problems.is_empty().then_some(seen)

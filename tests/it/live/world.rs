@@ -51,6 +51,14 @@ impl World {
         Some(world)
     }
 
+    /// A turn with a control plane of the test's own, without CRDs.
+    pub(crate) async fn bare(plane: &'static ControlPlane, ns: &str) -> Self {
+        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let admin = plane.client("admin").await;
+        plane.create_namespace(&admin, ns).await;
+        Self { plane, admin, ns: ns.to_owned(), _turn: TURN.lock().await }
+    }
+
     async fn wipe(&self) {
         let kinds = [
             ("kyverno.io/v1", "ClusterPolicy"),
@@ -58,6 +66,7 @@ impl World {
             ("kyverno.io/v2", "PolicyException"),
             ("kyverno.io/v2beta1", "GlobalContextEntry"),
             ("v1", "Pod"),
+            ("v1", "LimitRange"),
             ("wgpolicyk8s.io/v1alpha2", "PolicyReport"),
             ("wgpolicyk8s.io/v1alpha2", "ClusterPolicyReport"),
         ];
@@ -132,15 +141,24 @@ impl World {
 
     /// Patrol with a new state, as the service would start it.
     pub(crate) async fn patrol(&self) -> Patrol {
-        let text = std::fs::read_to_string(self.plane.process().kubeconfig()).expect("a kubeconfig");
-        Patrol::start(&text, "admin", Arc::new(MemoryStore::new()), quick()).await
+        Patrol::start(&self.kubeconfig(), "admin", Arc::new(MemoryStore::new()), quick()).await
     }
 
     /// A proxy to the API server, and Patrol behind it.
-    pub(crate) async fn broken(&self) -> (Proxy, Patrol) {
+    pub(crate) async fn proxied(&self) -> (Proxy, Patrol) {
+        self.proxied_with(quick()).await
+    }
+
+    /// A proxy to the API server, and Patrol behind it with these settings.
+    pub(crate) async fn proxied_with(&self, settings: ClusterSettings) -> (Proxy, Patrol) {
         let proxy = Proxy::start(self.admin.clone()).await;
-        let patrol = Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), quick()).await;
+        let patrol = Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), settings).await;
         (proxy, patrol)
+    }
+
+    /// The kubeconfig of the control plane.
+    pub(crate) fn kubeconfig(&self) -> String {
+        std::fs::read_to_string(self.plane.process().kubeconfig()).expect("a kubeconfig")
     }
 
     /// What the API server counts of requests that only Patrol makes: everything but watches, leases, and its own look at metrics.
@@ -154,7 +172,7 @@ pub(crate) fn quick() -> ClusterSettings {
     ClusterSettings {
         n_tries: 3,
         backoff: Duration::from_millis(20),
-        request_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(20),
         n_page_objects: 2,
         ..ClusterSettings::default()
     }
