@@ -64,6 +64,11 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn std::any::Any;
     /// CEL's `==`.
     fn equals(&self, other: &dyn Opaque) -> bool;
+    /// Whether `==` with another value of the type is an error, as it is with some of the API server's.
+    fn refuses(&self, other: &dyn Opaque) -> bool {
+        let _ = other;
+        false
+    }
     /// What messages print.
     fn to_text(&self) -> String {
         format!("{self:?}")
