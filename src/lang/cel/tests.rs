@@ -97,7 +97,8 @@ fn a_pending_fact_is_never_absorbed() {
 
 #[test]
 fn a_bind_is_computed_when_it_is_read_and_once() {
-    let program = Program::compile(&env(), "cel.bind(x, 1/0, [1, 2].all(i, i < 3 || x == 1))").expect("a program");
+    let program =
+        Program::compile(&env(), "cel.bind(x, 1/0, [1, 2].all(i, i < 3 || x == 1))").expect("a program");
     assert!(program.evaluate(&NoVariables, &Budget::default()).is_ok());
     let program = Program::compile(&env(), "cel.bind(x, 1/0, x == 1)").expect("a program");
     let error = program.evaluate(&NoVariables, &Budget::default()).expect_err("an error");
@@ -149,7 +150,8 @@ fn only_what_is_looked_at_counts_as_read() {
 fn a_lazy_field_is_a_variable_of_its_own() {
     assert_eq!(env().slot("variables.first"), Some(1));
     let names = Names { object: Ok(Value::Null), lazy: Value::Int(7) };
-    let program = Program::compile(&env(), "variables.first + 1 == 8 && has(variables.first)").expect("a program");
+    let program =
+        Program::compile(&env(), "variables.first + 1 == 8 && has(variables.first)").expect("a program");
     let value = program.evaluate(&names, &Budget::default()).expect("a value");
     assert_eq!(value.as_bool(), Some(true));
     assert!(refusal("variables.second").contains("undefined field 'second'"));
@@ -158,7 +160,9 @@ fn a_lazy_field_is_a_variable_of_its_own() {
 #[test]
 fn constants_are_computed_when_the_program_is_made() {
     use super::ir::{Const, Ir};
-    for source in ["1 + 2 == 3", "'a' in ['a', 'b']", "size([1, 2, 3]) > 2", "duration('1h') < duration('2h')"] {
+    for source in
+        ["1 + 2 == 3", "'a' in ['a', 'b']", "size([1, 2, 3]) > 2", "duration('1h') < duration('2h')"]
+    {
         let program = Program::compile(&env(), source).expect("a program");
         assert!(matches!(program.root, Ir::Const(Const::Bool(true))), "{source}: {:?}", program.root);
     }

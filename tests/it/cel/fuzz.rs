@@ -133,7 +133,7 @@ fn mutated_expressions_never_panic() {
         results.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
     for _ in 0..4_000 {
         let mut characters: Vec<char> = rng.pick(&lines).chars().filter(|c| !"<>".contains(*c)).collect();
-        for _ in 0..1 + rng.below(3) {
+        for _ in 0..=rng.below(3) {
             if characters.is_empty() {
                 break;
             }

@@ -69,6 +69,7 @@ const KINDS: [Kind; 16] = [
 ];
 
 /// Templates of each kind: `$B` is any expression of kind bool, `$I` int, … `$x` a variable's name, declared for the part in `<…>`.
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn templates(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Bool => &[
@@ -383,7 +384,13 @@ impl Generator<'_> {
                     letter => {
                         let inner = self.expression(kind_of(letter), depth);
                         let is_simple = inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '\'');
-                        out.push_str(&if is_simple { inner } else { format!("({inner})") });
+                        if is_simple {
+                            out.push_str(&inner);
+                        } else {
+                            out.push('(');
+                            out.push_str(&inner);
+                            out.push(')');
+                        }
                     }
                 },
                 c => out.push(c),

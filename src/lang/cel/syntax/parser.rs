@@ -190,7 +190,7 @@ impl<'s> Parser<'s> {
         if self.is_symbol("!") {
             let n = self.repeated("!");
             let operand = self.member()?;
-            return if n % 2 == 0 { Ok(operand) } else { Self::call(first, "!_", vec![operand]) };
+            return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "!_", vec![operand]) };
         }
         if self.is_symbol("-") {
             let n = self.repeated("-");
@@ -202,7 +202,7 @@ impl<'s> Parser<'s> {
                 return self.suffixes(operand);
             }
             let operand = self.member()?;
-            return if n % 2 == 0 { Ok(operand) } else { Self::call(first, "-_", vec![operand]) };
+            return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "-_", vec![operand]) };
         }
         self.member()
     }
