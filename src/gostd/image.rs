@@ -1,7 +1,9 @@
-//! Container image references as Kyverno reads them (`pkg/utils/image`, over `github.com/distribution/reference`).
+//! Container image references as Kyverno reads them (`pkg/utils/image`, over
+//! `github.com/distribution/reference`).
 //!
-//! [`ImageInfo::parse`] adds the default registry, checks the grammar and fills in the default tag; its fields are what
-//! policies see under `images` and what `image_normalize` prints. Nothing is looked up in a registry.
+//! [`ImageInfo::parse`] adds the default registry, checks the grammar and fills in the default tag; its
+//! fields are what policies see under `images` and what `image_normalize` prints. Nothing is looked up in
+//! a registry.
 
 use std::fmt;
 
@@ -191,8 +193,8 @@ impl<'a> Reference<'a> {
         Ok(parts)
     }
 
-    /// Takes a text apart if it follows the grammar. An `@` occurs only before the digest, and a colon after
-    /// the last slash only before the tag, so that no choice has to be undone.
+    /// Takes a text apart if it follows the grammar. An `@` occurs only before the digest, and a colon
+    /// after the last slash only before the tag, so that no choice has to be undone.
     fn split(text: &'a str) -> Option<Self> {
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(digest)),
@@ -283,7 +285,8 @@ fn is_path(text: &str) -> bool {
     text.split('/').all(is_path_part)
 }
 
-/// Runs of lower-case letters and digits, joined by one dot, one or two underscores, or any number of dashes.
+/// Runs of lower-case letters and digits, joined by one dot, one or two underscores, or any number of
+/// dashes.
 fn is_path_part(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let mut rest = text;

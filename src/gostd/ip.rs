@@ -1,7 +1,7 @@
 //! IP addresses and prefixes as Go's `net/netip` parses, classifies and prints them.
 //!
-//! Stricter than most parsers: no leading zeros, and an IPv4-mapped IPv6 address stays IPv6. Used by the IP and CIDR
-//! functions of CEL and, through [`parse_unmapped`], by Kyverno's `is_external_url`.
+//! Stricter than most parsers: no leading zeros, and an IPv4-mapped IPv6 address stays IPv6. Used by the
+//! IP and CIDR functions of CEL and, through [`parse_unmapped`], by Kyverno's `is_external_url`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,5 @@
-//! Lexical paths as Go's `path/filepath` cleans and joins them on Unix. Nothing is looked up in a file system.
+//! Lexical paths as Go's `path/filepath` cleans and joins them on Unix. Nothing is looked up in a file
+//! system.
 
 /// `filepath.Clean`: the shortest equivalent path; `.` for an empty one.
 pub fn clean(path: &str) -> String {

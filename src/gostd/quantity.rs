@@ -1,8 +1,9 @@
 //! Kubernetes quantities (`100m`, `1.5Gi`, `1e3`) as `k8s.io/apimachinery/pkg/api/resource` computes them.
 //!
-//! Values are exact. As in Go there are two representations, an `int64` with a power of ten and a big decimal,
-//! because policies can see which one a quantity has ([`Quantity::as_i64`], [`Quantity::value`]). The
-//! arithmetic that Kyverno adds on top (`pkg/engine/jmespath/arithmetic.go`) is in `quantity/arithmetic.rs`.
+//! Values are exact. As in Go there are two representations, an `int64` with a power of ten and a big
+//! decimal, because policies can see which one a quantity has ([`Quantity::as_i64`], [`Quantity::value`]).
+//! The arithmetic that Kyverno adds on top (`pkg/engine/jmespath/arithmetic.go`) is in
+//! `quantity/arithmetic.rs`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -402,8 +403,8 @@ fn add_small(left: i64, left_exponent: i32, right: i64, right_exponent: i32) -> 
     })
 }
 
-/// `scaledValue` of apimachinery's `scale_int.go`: rounds up for positive amounts; for negative ones the rounding
-/// depends on the size, and overflow wraps. All of it shows in `Value()`.
+/// `scaledValue` of apimachinery's `scale_int.go`: rounds up for positive amounts; for negative ones the
+/// rounding depends on the size, and overflow wraps. All of it shows in `Value()`.
 fn scaled_big(decimal: &Decimal, target: i32) -> i64 {
     let difference = decimal.scale.saturating_sub(target);
     let bits = decimal.unscaled_bits();

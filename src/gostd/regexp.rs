@@ -1,8 +1,8 @@
 //! Go's `regexp` package: RE2 syntax, Go's error texts, Go's replacement templates.
 //!
-//! [`Regexp::compile`] reads Go's syntax itself (`regexp/translate.rs`) and hands an equivalent expression to the
-//! `regex` crate, since the same text can mean other things there. Matching is linear and leftmost-first in
-//! both. Only valid UTF-8 is searched; POSIX (leftmost-longest) mode is not offered.
+//! [`Regexp::compile`] reads Go's syntax itself (`regexp/translate.rs`) and hands an equivalent expression
+//! to the `regex` crate, since the same text can mean other things there. Matching is linear and
+//! leftmost-first in both. Only valid UTF-8 is searched; POSIX (leftmost-longest) mode is not offered.
 
 use regex::{Captures, Regex, RegexBuilder};
 
@@ -152,8 +152,8 @@ impl Regexp {
         all.take(n_max.unwrap_or(usize::MAX)).collect()
     }
 
-    /// `ReplaceAllString`: replaces every match by the template with `$1`, `${1}`, `$name`, `${name}` and `$$`
-    /// expanded. As in Go, `$1x` names the group `1x`, and an unknown group is empty.
+    /// `ReplaceAllString`: replaces every match by the template with `$1`, `${1}`, `$name`, `${name}` and
+    /// `$$` expanded. As in Go, `$1x` names the group `1x`, and an unknown group is empty.
     pub fn replace_all(&self, text: &str, template: &str) -> String {
         self.replace(text, |groups, out| self.expand(groups, template, out))
     }

@@ -1,8 +1,8 @@
 //! Versions and version ranges as `github.com/blang/semver/v4` reads and compares them.
 //!
-//! Used by Kyverno's `semver_compare`, its condition operators and Kubernetes' CEL `semver`. Versions compare without
-//! build metadata. Ranges are comparators joined by spaces (and) and `||` (or); `x` stands for any patch or minor
-//! number, with the library's own peculiarities, which are kept.
+//! Used by Kyverno's `semver_compare`, its condition operators and Kubernetes' CEL `semver`. Versions
+//! compare without build metadata. Ranges are comparators joined by spaces (and) and `||` (or); `x` stands
+//! for any patch or minor number, with the library's own peculiarities, which are kept.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -142,8 +142,8 @@ impl Version {
         })
     }
 
-    /// The reading of Kubernetes' CEL `semver(text, true)`: a leading `v` and leading zeros are dropped, missing
-    /// numbers are zero.
+    /// The reading of Kubernetes' CEL `semver(text, true)`: a leading `v` and leading zeros are dropped,
+    /// missing numbers are zero.
     pub fn parse_normalized(text: &str) -> Result<Self, SemverError> {
         let text = text.strip_prefix('v').unwrap_or(text);
         let mut parts: Vec<String> = text
@@ -257,7 +257,8 @@ impl Range {
         if alternatives.last().is_none_or(Vec::is_empty) {
             return error("Last element in range is '||'");
         }
-        // All wildcards are expanded before any comparator is read, so that errors come in the library's order.
+        // All wildcards are expanded before any comparator is read, so that errors come in the library's
+        // order.
         let expanded = alternatives
             .iter()
             .map(|parts| {
@@ -280,8 +281,8 @@ impl Range {
         Ok(Self { alternatives })
     }
 
-    /// Whether a version is in the range. An alternative without comparators (`|| ||`), at which the library
-    /// crashes, holds nothing.
+    /// Whether a version is in the range. An alternative without comparators (`|| ||`), at which the
+    /// library crashes, holds nothing.
     pub fn contains(&self, version: &Version) -> bool {
         self.alternatives
             .iter()
@@ -289,7 +290,8 @@ impl Range {
     }
 }
 
-/// Splits at spaces that do not follow an operator. Parts of a single character are lost, as in the library.
+/// Splits at spaces that do not follow an operator. Parts of a single character are lost, as in the
+/// library.
 fn split_parts(text: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut part = String::new();
@@ -337,7 +339,8 @@ fn expand(part: &str) -> Result<Vec<String>, SemverError> {
     } else {
         flat
     };
-    // The number before the wildcard is raised; without a wildcard at the end there is none, and nothing is left.
+    // The number before the wildcard is raised; without a wildcard at the end there is none, and nothing
+    // is left.
     let raised = || match (
         version.rsplit('.').next() == Some("x"),
         version.split('.').count(),

@@ -5,6 +5,7 @@
 //! element writer, because document types live elsewhere.
 
 use std::fmt::Write as _;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 mod parse;
@@ -27,16 +28,63 @@ struct Shortest {
 impl Shortest {
     /// `None` for infinities and not-a-number.
     fn of(value: f64) -> Option<Self> {
-        if !value.is_finite() {
-            return None;
-        }
-        let text = format!("{:e}", value.abs());
+        value
+            .is_finite()
+            .then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
+    }
+
+    /// As [`Shortest::of`] with the precision of a `float32`.
+    fn of_single(value: f32) -> Option<Self> {
+        value
+            .is_finite()
+            .then(|| Self::read(&value, &format!("{value:e}"), |n| format!("{value:.n$e}")))?
+    }
+
+    /// Reads `d.ddde±d`. Where two shortest texts are equally near, Go takes the one with the even last
+    /// digit, which is what rounding to the same number of places (`rounded`) gives.
+    fn read<T: FromStr + PartialEq>(
+        value: &T,
+        text: &str,
+        rounded: impl Fn(usize) -> String,
+    ) -> Option<Self> {
+        let places = text
+            .split_once('e')
+            .and_then(|(mantissa, _)| mantissa.split_once('.'));
+        let even = rounded(places.map_or(0, |(_, places)| places.len()));
+        let reads_back = even.parse().is_ok_and(|read: T| read == *value);
+        let text = if reads_back { even.as_str() } else { text };
         let (mantissa, exponent) = text.split_once('e')?;
         Some(Self {
-            negative: value.is_sign_negative(),
-            digits: mantissa.chars().filter(|c| *c != '.').collect(),
+            negative: mantissa.starts_with('-'),
+            digits: mantissa.chars().filter(char::is_ascii_digit).collect(),
             exponent: exponent.parse().ok()?,
         })
+    }
+
+    /// Without an exponent.
+    fn positional(&self) -> String {
+        let sign = if self.negative { "-" } else { "" };
+        let n_digits = self.digits.len();
+        match usize::try_from(self.exponent) {
+            Ok(exponent) if exponent + 1 >= n_digits => {
+                format!(
+                    "{sign}{}{}",
+                    self.digits,
+                    "0".repeat(exponent + 1 - n_digits)
+                )
+            }
+            Ok(exponent) => {
+                let (whole, fraction) = self
+                    .digits
+                    .split_at_checked(exponent + 1)
+                    .unwrap_or_default();
+                format!("{sign}{whole}.{fraction}")
+            }
+            Err(_) => {
+                let n_zeros = usize::try_from(-self.exponent - 1).unwrap_or(0);
+                format!("{sign}0.{}{}", "0".repeat(n_zeros), self.digits)
+            }
+        }
     }
 
     /// `-d.ddde±dd` with at least two exponent digits and the given exponent letter.
@@ -71,11 +119,7 @@ fn special(value: f64) -> String {
 
 /// `strconv.FormatFloat(value, 'f', -1, 64)`: the shortest decimal form without an exponent.
 pub fn format_float(value: f64) -> String {
-    if value.is_finite() {
-        value.to_string()
-    } else {
-        special(value)
-    }
+    Shortest::of(value).map_or_else(|| special(value), |shortest| shortest.positional())
 }
 
 /// `strconv.FormatFloat(value, 'f', -1, 32)`: as [`format_float`], with the precision of a `float32`.
@@ -85,11 +129,10 @@ pub fn format_float32(value: f64) -> String {
         reason = "rounding to single precision is the point"
     )]
     let single = value as f32;
-    if single.is_finite() {
-        single.to_string()
-    } else {
-        special(f64::from(single))
-    }
+    Shortest::of_single(single).map_or_else(
+        || special(f64::from(single)),
+        |shortest| shortest.positional(),
+    )
 }
 
 /// `strconv.FormatFloat(value, 'E', -1, 64)`: `1.5E+06`.
@@ -131,8 +174,8 @@ pub fn json_float(value: f64) -> Option<String> {
     Some(format_float(value))
 }
 
-/// Appends `text` as a JSON string the way `encoding/json` writes it by default: `<`, `>` and `&` as `\u003c`,
-/// `\u003e` and `\u0026`, and the line separators U+2028 and U+2029 escaped.
+/// Appends `text` as a JSON string the way `encoding/json` writes it by default: `<`, `>` and `&` as
+/// `\u003c`, `\u003e` and `\u0026`, and the line separators U+2028 and U+2029 escaped.
 pub fn write_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -238,8 +281,8 @@ pub fn write_map<'a, V>(
     });
 }
 
-/// Go's conversion `int64(value)` on amd64: truncates, and gives the smallest integer for anything that does not
-/// fit, including not-a-number.
+/// Go's conversion `int64(value)` on amd64: truncates, and gives the smallest integer for anything that
+/// does not fit, including not-a-number.
 pub fn f64_to_i64(value: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     if (-LIMIT..LIMIT).contains(&value) {

@@ -23,8 +23,8 @@ fn single(mut mapped: impl Iterator<Item = char>) -> Option<char> {
     mapped.next().is_none().then_some(first)
 }
 
-/// `strings.Replace`: replaces the first `n_max` occurrences of `old`, all of them for a negative `n_max`. An empty
-/// `old` stands between all characters and at both ends.
+/// `strings.Replace`: replaces the first `n_max` occurrences of `old`, all of them for a negative `n_max`.
+/// An empty `old` stands between all characters and at both ends.
 pub fn replace(text: &str, old: &str, new: &str, n_max: i64) -> String {
     match usize::try_from(n_max) {
         Ok(n_max) => text.replacen(old, new, n_max),

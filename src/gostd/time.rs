@@ -1,8 +1,8 @@
 //! Go's `time.Time`: instants with a zone, layouts, and the arithmetic that policies use.
 //!
-//! Results and error texts follow Go's `time` package in a process whose local zone is UTC, as Kyverno runs.
-//! There is no clock here; the present comes from the caller. Zone names are resolved by the database that is
-//! compiled in (`time/zone.rs`). Spans are [`Duration`]s.
+//! Results and error texts follow Go's `time` package in a process whose local zone is UTC, as Kyverno
+//! runs. There is no clock here; the present comes from the caller. Zone names are resolved by the
+//! database that is compiled in (`time/zone.rs`). Spans are [`Duration`]s.
 
 use super::duration::{self, Duration};
 
@@ -148,8 +148,8 @@ impl Time {
         }
     }
 
-    /// The same instant in a zone named as in the IANA database (`Europe/Paris`, `UTC`; empty is UTC), with the
-    /// errors of `time.LoadLocation`.
+    /// The same instant in a zone named as in the IANA database (`Europe/Paris`, `UTC`; empty is UTC),
+    /// with the errors of `time.LoadLocation`.
     pub fn in_zone(&self, name: &str) -> Result<Self, ZoneError> {
         Ok(Self {
             zone: zone::at(name, self.unix)?,
@@ -205,8 +205,8 @@ impl Time {
         Duration::from_nanos(i64::try_from(nanos).unwrap_or(limit))
     }
 
-    /// `Truncate`: rounds down to a multiple of `span` since Go's zero time; unchanged for spans that are not
-    /// positive.
+    /// `Truncate`: rounds down to a multiple of `span` since Go's zero time; unchanged for spans that are
+    /// not positive.
     #[must_use]
     pub fn truncate(&self, span: Duration) -> Self {
         if span.nanos() <= 0 {

@@ -1,7 +1,7 @@
 //! URLs as Go's `net/url` parses them, as far as policies look: scheme, host, port, path and query.
 //!
-//! Used by Kyverno's `is_external_url` and the URL functions of CEL. Fragments are checked but not kept. Names are not
-//! resolved here.
+//! Used by Kyverno's `is_external_url` and the URL functions of CEL. Fragments are checked but not kept.
+//! Names are not resolved here.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,9 +1,10 @@
-//! Wildcards as Kyverno matches names, labels and patterns (`ext/wildcard`, which calls `IGLOU-EU/go-wildcard` v1).
+//! Wildcards as Kyverno matches names, labels and patterns (`ext/wildcard`, which calls
+//! `IGLOU-EU/go-wildcard` v1).
 //!
 //! `*` stands for any run of characters, `?` for exactly one character (a Unicode scalar value), everything
-//! else for itself; there is no escape. An empty pattern matches only an empty name. [`matches()`] takes the
-//! pattern as text; [`Wildcard`] is the compiled form for patterns that are used again. Lists of patterns
-//! and label maps are the callers' business.
+//! else for itself; there is no escape. An empty pattern matches only an empty name. [`matches()`] takes
+//! the pattern as text; [`Wildcard`] is the compiled form for patterns that are used again. Lists of
+//! patterns and label maps are the callers' business.
 
 use std::str::Chars;
 

@@ -15,16 +15,16 @@ pub enum RemainderError {
 }
 
 impl Quantity {
-    /// The product with a number, exact; the number goes through its `%v` text as in Kyverno, so that one beyond
-    /// what a quantity can say (`NaN`, infinities) is an error.
+    /// The product with a number, exact; the number goes through its `%v` text as in Kyverno, so that one
+    /// beyond what a quantity can say (`NaN`, infinities) is an error.
     pub fn mul_f64(&self, factor: f64) -> Result<Self, QuantityError> {
         let factor = Self::parse(&strconv::sprint_float(factor))?;
         let product = self.amount.to_decimal().mul(&factor.amount.to_decimal());
         Ok(Self::from_decimal(product, self.format))
     }
 
-    /// The quotient by a number, cut toward zero at the finer scale of both; the divisor must not be zero (callers
-    /// refuse it with their own text; here it is [`QuantityError::Numeric`]).
+    /// The quotient by a number, cut toward zero at the finer scale of both; the divisor must not be zero
+    /// (callers refuse it with their own text; here it is [`QuantityError::Numeric`]).
     pub fn div_f64(&self, divisor: f64) -> Result<Self, QuantityError> {
         let divisor = Self::parse(&strconv::sprint_float(divisor))?;
         let quotient = self

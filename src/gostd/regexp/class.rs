@@ -1,7 +1,7 @@
 //! Named character sets of Go's `regexp/syntax`, as pieces of a Rust bracket expression.
 //!
-//! Every function returns text that can stand inside `[...]`. Which characters a Unicode name holds is left to the
-//! `regex` crate's tables; which names exist follows Go.
+//! Every function returns text that can stand inside `[...]`. Which characters a Unicode name holds is
+//! left to the `regex` crate's tables; which names exist follows Go.
 
 /// Go's Perl classes: ASCII only, and `\s` without vertical tab.
 pub(super) fn perl(letter: char) -> Option<&'static str> {
@@ -58,7 +58,8 @@ pub(super) fn unicode(name: &str, is_negated: bool) -> Option<String> {
         .map(|script| format!(r"\{letter}{{sc={script}}}"))
 }
 
-/// Go's canonical spelling: no spaces, underscores or hyphens; first letter upper case, the rest lower case.
+/// Go's canonical spelling: no spaces, underscores or hyphens; first letter upper case, the rest lower
+/// case.
 fn canonical(name: &str) -> String {
     let mut kept = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
     let first = kept.next().map(|c| c.to_ascii_uppercase());

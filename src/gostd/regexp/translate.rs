@@ -1,7 +1,7 @@
 //! Reads Go's regular expression syntax and writes the equivalent for the `regex` crate.
 //!
-//! The reader follows `regexp/syntax` with the flags of `syntax.Perl`: same acceptance, same first error. The
-//! output needs no flags from outside: every piece carries its own.
+//! The reader follows `regexp/syntax` with the flags of `syntax.Perl`: same acceptance, same first error.
+//! The output needs no flags from outside: every piece carries its own.
 
 use std::fmt::Write as _;
 
@@ -648,8 +648,9 @@ fn hex_code(text: &str) -> (Option<u32>, &str) {
     (None, rest)
 }
 
-/// Reads the inside of `{n}`, `{n,}` or `{n,m}`: the minimum, the maximum if there is one, and what follows. A number
-/// that is too big is the largest integer. `None` if the text has another form and the brace is literal.
+/// Reads the inside of `{n}`, `{n,}` or `{n,m}`: the minimum, the maximum if there is one, and what
+/// follows. A number that is too big is the largest integer. `None` if the text has another form and the
+/// brace is literal.
 fn counts(text: &str) -> Option<((u32, Option<u32>), &str)> {
     let (min, rest) = count(text)?;
     let (max, rest) = match rest.strip_prefix(',') {

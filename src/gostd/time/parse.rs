@@ -1,6 +1,7 @@
 //! Reading a time by a layout.
 //!
-//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the rest.
+//! Works on bytes, as Go does: a text may be left at any byte when reading fails, and the error cites the
+//! rest.
 
 use super::layout::{Element, MONTHS, Offset, OffsetParts, WEEKDAYS, next_chunk};
 use super::{Time, TimeError, Zone, days_in, days_until, is_leap};
