@@ -143,7 +143,7 @@ impl Type {
             "timestamp" => Type::Timestamp,
             "type" => Type::Type(None),
             _ if text.len() == 1 => Type::Param(text.into()),
-            _ if text.starts_with("kubernetes.") => Type::message(text),
+            _ if text.starts_with("kubernetes.") || text.starts_with("user.") => Type::message(text),
             _ => Type::opaque(text),
         }
     }

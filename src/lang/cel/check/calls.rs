@@ -83,7 +83,7 @@ impl Checker<'_> {
         let (mut resolved, is_known) = self.plain_call(expr, target, function, args);
         self.n_exempt -= usize::from(is_exempt);
         if is_known && self.is_checked {
-            if self.env.validates_literals {
+            if self.env.validates_literals || self.env.validates_format {
                 self.demand_valid_literals(expr.at, function, target, args);
             }
             if self.env.instantiates_conversions {

@@ -34,11 +34,13 @@ impl Checker<'_> {
     ) {
         let Some(first) = args.first() else { return };
         match (&first.kind, function) {
-            (ExprKind::Literal(literal), "duration" | "timestamp") if !is_convertible(function, literal) => {
+            (ExprKind::Literal(literal), "duration" | "timestamp")
+                if self.env.validates_literals && !is_convertible(function, literal) =>
+            {
                 self.late
                     .push(Late::Invalid { at: first.at, message: format!("invalid {function} argument") });
             }
-            (_, "matches") => {
+            (_, "matches") if self.env.validates_literals => {
                 let Some(pattern) = args.last() else { return };
                 if let ExprKind::Literal(Literal::String(text)) = &pattern.kind
                     && Regexp::compile(text).is_err()
@@ -49,7 +51,7 @@ impl Checker<'_> {
                     });
                 }
             }
-            (ExprKind::List(elements), "format") => {
+            (ExprKind::List(elements), "format") if self.env.validates_format => {
                 let Some(ExprKind::Literal(Literal::String(template))) = target.map(|target| &target.kind)
                 else {
                     return;
