@@ -8,6 +8,7 @@ use super::Checker;
 use crate::gostd::regexp::Regexp;
 
 /// One thing to look at.
+#[derive(Clone)]
 pub(super) enum Late {
     /// The elements of a literal must be of one type; `is_first_only` ends at the first that is not.
     Homogeneous { elements: Vec<(u32, Type)>, is_first_only: bool },
