@@ -103,9 +103,12 @@ impl Checker<'_> {
     ) -> (Typed, bool) {
         let n_issues = self.issues.len();
         let mut checked = Vec::with_capacity(args.len() + 1);
+        let before = self.instantiation.take();
         for arg in args {
             checked.push(self.expr(arg));
         }
+        // A receiver is checked behind the arguments but planned before them.
+        let of_args = self.instantiation.take();
         let typed = match target {
             None => {
                 let function = function.strip_prefix('.').unwrap_or(function);
@@ -121,6 +124,7 @@ impl Checker<'_> {
                 }
             }
         };
+        self.instantiation = before.or(self.instantiation.take()).or(of_args);
         (typed, self.issues.len() == n_issues)
     }
 
