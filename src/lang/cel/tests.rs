@@ -207,3 +207,9 @@ fn programs_are_shared_between_threads() {
     is_shared::<Program>();
     is_shared::<Environment>();
 }
+
+#[test]
+fn values_stay_small() {
+    assert!(size_of::<Value<'_>>() <= 32, "{}", size_of::<Value<'_>>());
+    assert!(size_of::<Result<Value<'_>, EvalError>>() <= 40);
+}

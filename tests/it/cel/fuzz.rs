@@ -195,6 +195,23 @@ fn run_deep_expressions() {
 }
 
 #[test]
+fn long_expressions_take_time_in_proportion() {
+    let document = document();
+    for (first, more) in
+        [("1 == 1", " && 1 == 1"), ("[1", ", 2"), ("{'a': 1", ", 'b': object.a"), ("'a' in ['a'", ", 'b'")]
+    {
+        let n = 90_000 / more.len();
+        let close = match first.chars().next() {
+            Some('[') => "]",
+            Some('{') => "}",
+            Some('\'') => "]",
+            _ => "",
+        };
+        run(&format!("{first}{}{close}", more.repeat(n)), &document);
+    }
+}
+
+#[test]
 fn too_long_an_expression_is_refused() {
     let env = goldens::environment();
     let error = Program::compile(&env, &"1".repeat(100_001)).expect_err("too long");
