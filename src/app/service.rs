@@ -275,7 +275,6 @@ impl Service {
         let requests = self.client.requests();
         self.telemetry
             .record_requests(requests.iter().map(|(k, n)| (k.verb, k.resource.as_str(), k.code, *n)));
-        self.telemetry.run_upkeep();
     }
 
     async fn compact(&mut self, now: Timestamp) {
