@@ -236,13 +236,11 @@ impl Checker<'_> {
             self.issue(at, format!("unexpected failed resolution of '{message}'"));
             return Type::Error;
         };
-        match declared.fields.get(field) {
-            Some(kind) => kind.clone(),
-            None => {
-                self.issue(at, format!("undefined field '{field}'"));
-                Type::Error
-            }
+        if let Some(kind) = declared.fields.get(field) {
+            return kind.clone();
         }
+        self.issue(at, format!("undefined field '{field}'"));
+        Type::Error
     }
 
     /// The type of an optional element, unwrapped.
@@ -251,15 +249,13 @@ impl Checker<'_> {
         if !is_optional {
             return (ir, kind);
         }
-        match kind.unwrap_optional() {
-            Some(inner) => (ir, inner.clone()),
-            None => {
-                if kind != Type::Dyn {
-                    self.mismatch(expr.at, &Type::optional(kind.clone()), &kind);
-                }
-                (ir, kind)
-            }
+        if let Some(inner) = kind.unwrap_optional() {
+            return (ir, inner.clone());
         }
+        if kind != Type::Dyn {
+            self.mismatch(expr.at, &Type::optional(kind.clone()), &kind);
+        }
+        (ir, kind)
     }
 
     /// The type of a literal's elements with one more.

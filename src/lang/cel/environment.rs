@@ -141,6 +141,7 @@ pub(crate) struct Macros {
 
 /// What an expression may name.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of cel-go's environment")]
 pub struct Environment {
     pub(crate) functions: BTreeMap<Arc<str>, Vec<Arc<Overload>>>,
     pub(crate) variables: BTreeMap<Arc<str>, Variable>,

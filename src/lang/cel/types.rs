@@ -229,9 +229,13 @@ impl Mapping {
                 Type::Null | Type::Opaque(..) | Type::Struct(_) | Type::Duration | Type::Timestamp
             ),
             (Type::Type(_), Type::Type(_)) => true,
-            (Type::List(x), Type::List(y)) => self.assignable(x, y),
-            (Type::Map(k, v), Type::Map(l, w)) => self.assignable(k, l) && self.assignable(v, w),
-            (Type::Opaque(m, x), Type::Opaque(n, y)) => m == n && self.all_assignable(x, y),
+            (Type::List(to), Type::List(from)) => self.assignable(to, from),
+            (Type::Map(to_key, to_value), Type::Map(key, value)) => {
+                self.assignable(to_key, key) && self.assignable(to_value, value)
+            }
+            (Type::Opaque(to_name, to), Type::Opaque(name, from)) => {
+                to_name == name && self.all_assignable(to, from)
+            }
             _ => a == b,
         }
     }
@@ -303,18 +307,17 @@ pub(crate) fn most_general<'t>(a: &'t Type, b: &'t Type) -> &'t Type {
 
 fn is_equal_or_less_specific(a: &Type, b: &Type) -> bool {
     match (a, b) {
-        (Type::Dyn | Type::Param(_), _) => true,
+        (Type::Dyn | Type::Param(_), _) | (Type::Type(_), Type::Type(_)) => true,
         (_, Type::Dyn | Type::Param(_)) => false,
-        (Type::List(x), Type::List(y)) => is_equal_or_less_specific(x, y),
-        (Type::Map(k, v), Type::Map(l, w)) => {
-            is_equal_or_less_specific(k, l) && is_equal_or_less_specific(v, w)
+        (Type::List(left), Type::List(right)) => is_equal_or_less_specific(left, right),
+        (Type::Map(key, value), Type::Map(other_key, other_value)) => {
+            is_equal_or_less_specific(key, other_key) && is_equal_or_less_specific(value, other_value)
         }
-        (Type::Opaque(m, x), Type::Opaque(n, y)) => {
-            m == n
-                && x.len() == y.len()
-                && x.iter().zip(y.iter()).all(|(p, q)| is_equal_or_less_specific(p, q))
+        (Type::Opaque(name, params), Type::Opaque(other_name, others)) => {
+            name == other_name
+                && params.len() == others.len()
+                && params.iter().zip(others.iter()).all(|(one, other)| is_equal_or_less_specific(one, other))
         }
-        (Type::Type(_), Type::Type(_)) => true,
         _ => a == b,
     }
 }

@@ -28,14 +28,14 @@ fn read(name: &str) -> String {
     fs::read_to_string(path).expect("a file of tests/cel-goldens")
 }
 
-fn environment() -> Environment {
+pub(super) fn environment() -> Environment {
     let env = base_environment(KubernetesVersion::new(1, 36))
         .with_variable("object", Type::Dyn)
         .with_variable("authorizer", Type::message("kubernetes.authorization.Authorizer"));
     KubernetesLibrary::JsonPatch.add_to(env)
 }
 
-struct Names<'d>(Option<&'d Document>);
+pub(super) struct Names<'d>(pub(super) Option<&'d Document>);
 
 impl<'d> Activation<'d> for Names<'d> {
     fn resolve(&self, slot: u16) -> Result<Value<'d>, EvalError> {
@@ -145,8 +145,8 @@ fn fault(env: &Environment, documents: &BTreeMap<String, Document>, row: &Json) 
     }
 }
 
-#[test]
-fn outcomes_equal_those_of_the_real_code() {
+/// Compares rows; what differs, one text a row.
+pub(super) fn compare(rows: &str) -> (usize, Vec<String>) {
     let env = environment();
     let texts: BTreeMap<String, Json> = serde_json::from_str(&read("documents.json")).expect("JSON");
     let documents: BTreeMap<String, Document> = texts
@@ -154,8 +154,11 @@ fn outcomes_equal_those_of_the_real_code() {
         .map(|(name, text)| (name, Document::from_json(text.to_string().as_bytes()).expect("a document")))
         .collect();
     let (mut n_rows, mut faults) = (0, Vec::new());
-    for line in read("results.jsonl").lines() {
+    for line in rows.lines() {
         let row: Json = serde_json::from_str(line).expect("JSON");
+        if row["error"].as_str().is_some_and(|error| error.starts_with("internal error: ")) {
+            continue;
+        }
         n_rows += 1;
         let expression = row["e"].as_str().expect("an expression");
         let is_exception = DIFFERS.iter().any(|(differing, _)| *differing == expression);
@@ -167,6 +170,15 @@ fn outcomes_equal_those_of_the_real_code() {
             (None, true) if row.get("d").is_none() => faults.push(format!("{expression} is no exception")),
             _ => {}
         }
+    }
+    (n_rows, faults)
+}
+
+#[test]
+fn outcomes_equal_those_of_the_real_code() {
+    let (n_rows, faults) = compare(&read("results.jsonl"));
+    for (expression, reason) in DIFFERS {
+        println!("differs: {expression}: {reason}");
     }
     println!("{n_rows} rows, {} differ, {} exceptions", faults.len(), DIFFERS.len());
     assert!(n_rows >= 2_000);

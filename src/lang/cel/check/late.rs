@@ -76,7 +76,7 @@ impl Checker<'_> {
             match late {
                 Late::Invalid { at, message } => self.issue(at, message),
                 Late::Homogeneous { elements, is_first_only } => {
-                    self.compare_elements(&elements, is_first_only)
+                    self.compare_elements(&elements, is_first_only);
                 }
                 Late::Format { at, template, args } => {
                     let kinds: Vec<Type> =
