@@ -59,10 +59,14 @@ fn a_kind_is_taken_in_the_preferred_version_unless_only_another_is_selected() {
     ];
     for (selectors, kinds, problems) in cases {
         let (found, told) = select(selectors);
-        assert_eq!((found.as_slice(), told.as_slice()), (
-            &kinds.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-            &problems.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-        ), "{selectors:?}");
+        assert_eq!(
+            (found.as_slice(), told.as_slice()),
+            (
+                &kinds.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+                &problems.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+            ),
+            "{selectors:?}"
+        );
     }
 }
 
@@ -101,7 +105,9 @@ fn a_page_is_split_into_slices_of_the_reply() {
 
 #[test]
 fn a_reply_that_is_no_whole_list_proves_nothing() {
-    for reply in ["", "{", "[]", "{}", r#"{"kind":"Status","status":"Failure"}"#, r#"{"items":[{"metadata":{}}"#] {
+    for reply in
+        ["", "{", "[]", "{}", r#"{"kind":"Status","status":"Failure"}"#, r#"{"items":[{"metadata":{}}"#]
+    {
         assert!(RawPage::read(&Bytes::from(reply)).is_err(), "{reply}");
     }
     for empty in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[]}"#] {
@@ -117,7 +123,10 @@ fn paths_are_those_of_the_api_and_are_counted_by_what_they_ask_for() {
     assert_eq!(pods.all(""), "/api/v1/pods");
     assert_eq!(pods.one("n", "a/b c"), "/api/v1/namespaces/n/pods/a%2Fb%20c");
     assert_eq!(sets.one("", "system:x"), "/apis/apps/v1/sets/system:x");
-    assert_eq!(page_query(5, "a+b=", "k in (x,y)"), "?limit=5&labelSelector=k%20in%20%28x%2Cy%29&continue=a%2Bb%3D");
+    assert_eq!(
+        page_query(5, "a+b=", "k in (x,y)"),
+        "?limit=5&labelSelector=k%20in%20%28x%2Cy%29&continue=a%2Bb%3D"
+    );
     assert_eq!(escape("é"), "%C3%A9");
     assert_eq!(tidy("/a?x=b in (c)&y=%20\"#"), "/a?x=b%20in%20(c)&y=%20%22%23");
     for (path, resource, is_one) in [
@@ -159,14 +168,20 @@ fn failures_say_what_happened_and_whether_another_try_may_help() {
         let code = StatusCode::from_u16(code).unwrap();
         let failure = ApiFailure::of_reply("list pods", code, None, status(reason).as_bytes());
         assert_eq!(failure.class, class, "{code}");
-        assert_eq!((failure.is_worth_a_retry(), failure.is_transient()), (is_retried, is_transient), "{code}");
+        assert_eq!(
+            (failure.is_worth_a_retry(), failure.is_transient()),
+            (is_retried, is_transient),
+            "{code}"
+        );
         assert!(failure.message.ends_with("so it is"), "{}", failure.message);
     }
-    let page = ApiFailure::of_reply("list pods", StatusCode::BAD_GATEWAY, None, b"<html>\n  bad   gateway</html>");
+    let page =
+        ApiFailure::of_reply("list pods", StatusCode::BAD_GATEWAY, None, b"<html>\n  bad   gateway</html>");
     assert_eq!(page.message, "the API server failed to list pods (502): <html> bad gateway</html>");
     let none = ApiFailure::of_reply("list pods", StatusCode::NOT_FOUND, None, b"");
     assert_eq!(none.message, "cannot list pods (404): Not Found");
-    let body = br#"{"message":"no","details":{"retryAfterSeconds":7,"causes":[{"reason":"NamespaceTerminating"}]}}"#;
+    let body =
+        br#"{"message":"no","details":{"retryAfterSeconds":7,"causes":[{"reason":"NamespaceTerminating"}]}}"#;
     let ending = ApiFailure::of_reply("create reports", StatusCode::FORBIDDEN, None, body);
     assert_eq!(ending.message, "its namespace is being deleted: no");
     assert_eq!(ending.retry_after, Some(std::time::Duration::from_secs(7)));

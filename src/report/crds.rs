@@ -118,8 +118,19 @@ pub fn policy_crds() -> Vec<Value> {
         // The reference files all kinds but one under its category.
         let category = (group, kind) != ("policies.kyverno.io", "PolicyException");
         let category = category.then_some("kyverno");
-        Definition { group, kind, plural, short, category, is_namespaced, versions, columns, has_status, schema }
-            .to_object()
+        Definition {
+            group,
+            kind,
+            plural,
+            short,
+            category,
+            is_namespaced,
+            versions,
+            columns,
+            has_status,
+            schema,
+        }
+        .to_object()
     };
     let (exception, exceptions) = ("PolicyException", "policyexceptions");
     let entry_versions = &["v2beta1", "v2", "v2alpha1"];
@@ -128,9 +139,27 @@ pub fn policy_crds() -> Vec<Value> {
         column("REFRESH INTERVAL", "string", ".spec.apiCall.refreshInterval"),
         column("LAST REFRESH", "date", ".status.lastRefreshTime"),
     ]);
-    crds.push(companion("kyverno.io", exception, exceptions, Some("polex"), true, &["v2", "v2beta1"], false, json!([])));
+    crds.push(companion(
+        "kyverno.io",
+        exception,
+        exceptions,
+        Some("polex"),
+        true,
+        &["v2", "v2beta1"],
+        false,
+        json!([]),
+    ));
     let cel_versions = &["v1beta1", "v1", "v1alpha1"];
-    crds.push(companion("policies.kyverno.io", exception, exceptions, None, true, cel_versions, false, json!([])));
+    crds.push(companion(
+        "policies.kyverno.io",
+        exception,
+        exceptions,
+        None,
+        true,
+        cel_versions,
+        false,
+        json!([]),
+    ));
     crds.push(companion(
         "kyverno.io",
         "GlobalContextEntry",

@@ -110,7 +110,7 @@ impl Worker<'_> {
             return self.pass_over(&item.id, record, &applicable);
         }
         match item.content.decode(&item.id.gvk()) {
-            Ok(object) => self.look_at(item, &object, record, &applicable),
+            Ok(object) => self.look_at(item, &object, record.as_ref(), &applicable),
             Err(message) => {
                 // What cannot be read is not gone: everything about it stays as it is.
                 self.done.totals.problems.push(Problem {
@@ -149,12 +149,12 @@ impl Worker<'_> {
         &mut self,
         item: &Listed,
         object: &Document,
-        record: Option<IndexRecord>,
+        record: Option<&IndexRecord>,
         applicable: &Arc<Applicable>,
     ) {
         let (ctx, id) = (self.ctx, &item.id);
         let prints = PartPrints::of(object);
-        let prints_before = record.as_ref().map(|record| PartPrints(record.prints));
+        let prints_before = record.map(|record| PartPrints(record.prints));
         let stored = if record.is_some() { self.verdicts(id) } else { Vec::new() };
         let facts_now = self.facts_now(&stored);
         let is_excluded = ctx.scan.settings.coverage.excludes_by_label(object);
@@ -291,13 +291,13 @@ impl Worker<'_> {
         &mut self,
         item: &Listed,
         prints: PartPrints,
-        record: Option<IndexRecord>,
+        record: Option<&IndexRecord>,
         applicable: &Arc<Applicable>,
         mut kept: Kept,
     ) {
         let id = &item.id;
         let mut report = self.report(id, &kept.verdicts, applicable);
-        let written = record.as_ref().and_then(|record| record.report.clone());
+        let written = record.and_then(|record| record.report.clone());
         // With nothing stored, results of policies that could not be listed stand in the report alone.
         kept.has_unknown |= record.is_none() && !self.ctx.scan.unknown.is_empty() && self.has_report(id);
         let step = if kept.has_unknown {
@@ -328,7 +328,7 @@ impl Worker<'_> {
         if kept.is_changed || record.is_none() {
             self.done.changes.push(StateChange::Verdicts(id.clone(), kept.verdicts));
         }
-        self.finish(new, record.as_ref(), step);
+        self.finish(new, record, step);
         self.collect(report);
     }
 

@@ -66,7 +66,8 @@ impl Proxy {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let rules = Arc::new(Rules::default());
         let app = Router::new().fallback(answer).with_state((upstream, Arc::clone(&rules)));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
+        let server =
+            tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
         *rules.server.lock().expect("no panic while locked") = Some(server.abort_handle());
         Self { address, rules, server }
     }

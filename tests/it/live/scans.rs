@@ -311,7 +311,8 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     ]);
     world.plane.grant(&world.admin, "patrol", "scan-forbidden", &rules).await;
     let store = std::sync::Arc::new(patrol::store::MemoryStore::new());
-    let patrol = super::world::Patrol::start(&world.kubeconfig(), "patrol", store, super::world::quick()).await;
+    let patrol =
+        super::world::Patrol::start(&world.kubeconfig(), "patrol", store, super::world::quick()).await;
     let seen = super::control_plane::until("the rights are in force", async || {
         let seen = patrol.try_scan().await.ok()?;
         seen.problems.is_empty().then_some(seen)

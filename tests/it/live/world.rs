@@ -152,7 +152,8 @@ impl World {
     /// A proxy to the API server, and Patrol behind it with these settings.
     pub(crate) async fn proxied_with(&self, settings: ClusterSettings) -> (Proxy, Patrol) {
         let proxy = Proxy::start(self.admin.clone()).await;
-        let patrol = Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), settings).await;
+        let patrol =
+            Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), settings).await;
         (proxy, patrol)
     }
 
