@@ -1,5 +1,5 @@
-//! The pure parts of the room: pages, discovery, paths, failures, and what writes are made of. The rest is tested against a real API server, in
-//! `tests/it/live/`.
+//! The pure parts of the room: pages, discovery, paths, failures, and what writes are made of. The rest is
+//! tested against a real API server, in `tests/it/live/`.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,22 +13,25 @@ use crate::gostd::wildcard::Wildcard;
 use crate::matching::KindSelector;
 use crate::report::ReportApi;
 
-const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": [
+const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "items": [
   {"metadata": {"name": ""}, "versions": [{"version": "v1", "freshness": "Current", "resources": [
-    {"resource": "pods", "responseKind": {"group": "", "version": "v1", "kind": "Pod"}, "scope": "Namespaced", "verbs": ["list", "watch"],
-     "subresources": [{"subresource": "status", "responseKind": {"kind": "Pod"}, "verbs": ["get"]}]},
-    {"resource": "bindings", "responseKind": {"kind": "Binding"}, "scope": "Namespaced", "verbs": ["create"]}]}]},
+    {"resource": "pods", "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
+     "scope": "Namespaced", "verbs": ["list", "watch"], "subresources": [{"subresource": "status", "responseKind": {"kind": "Pod"}, "verbs": ["get"]}]},
+    {"resource": "bindings", "responseKind": {"kind": "Binding"}, "verbs": ["create"]}]}]},
   {"metadata": {"name": "apps"}, "versions": [
     {"version": "v2", "freshness": "Current", "resources": [
       {"resource": "sets", "responseKind": {"kind": "Set"}, "scope": "Cluster", "verbs": ["list", "watch"]}]},
     {"version": "v1", "freshness": "Current", "resources": [
       {"resource": "sets", "responseKind": {"kind": "Set"}, "scope": "Cluster", "verbs": ["list", "watch"]},
-      {"resource": "olds", "responseKind": {"kind": "Old"}, "scope": "Cluster", "verbs": ["list", "watch"]}]}]},
+      {"resource": "olds", "responseKind": {"kind": "Old"}, "verbs": ["list", "watch"]}]}]},
   {"metadata": {"name": "stale.example"}, "versions": [{"version": "v1", "freshness": "Stale"}]},
   {"metadata": {"name": "openreports.io"}, "versions": [{"version": "v1alpha1", "resources": [
     {"resource": "reports", "responseKind": {"kind": "Report"}, "scope": "Namespaced", "verbs": ["list"]},
-    {"resource": "clusterreports", "responseKind": {"kind": "ClusterReport"}, "scope": "Cluster", "verbs": ["list"]}]}]}
+    {"resource": "clusterreports", "responseKind": {"kind": "ClusterReport"}, "verbs": ["list"]}]}]}
 ]}"#;
+
+/// Selectors, the kinds that they select, and what is told as not scanned.
+type Case<'c> = (&'c [(&'c str, &'c str, &'c str)], &'c [&'c str], &'c [&'c str]);
 
 fn select(selectors: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
     let wanted: Vec<KindSelector> = selectors
@@ -48,7 +51,7 @@ fn select(selectors: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn a_kind_is_taken_in_the_preferred_version_unless_only_another_is_selected() {
-    let cases: [(&[(&str, &str, &str)], &[&str], &[&str]); 7] = [
+    let cases: [Case<'_>; 7] = [
         (&[("*", "*", "Pod")], &["v1/Pod pods"], &[]),
         (&[("apps", "*", "*")], &["apps/v1/Old olds", "apps/v2/Set sets"], &[]),
         (&[("apps", "v1", "Set")], &["apps/v1/Set sets"], &[]),
@@ -59,10 +62,14 @@ fn a_kind_is_taken_in_the_preferred_version_unless_only_another_is_selected() {
     ];
     for (selectors, kinds, problems) in cases {
         let (found, told) = select(selectors);
-        assert_eq!((found.as_slice(), told.as_slice()), (
-            &kinds.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-            &problems.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
-        ), "{selectors:?}");
+        assert_eq!(
+            (found.as_slice(), told.as_slice()),
+            (
+                &kinds.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+                &problems.iter().map(ToString::to_string).collect::<Vec<_>>()[..],
+            ),
+            "{selectors:?}"
+        );
     }
 }
 
@@ -82,7 +89,7 @@ fn a_page_is_split_into_slices_of_the_reply() {
     let reply = Bytes::from_static(
         br#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9","continue":"tok"},"items":[
             {"metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7",
-              "ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"x","controller":true}]},"spec":{}},
+              "ownerReferences":[{"kind":"ReplicaSet","name":"r","uid":"x","controller":true}]},"spec":{}},
             {"spec":{"x":[1,{"metadata":{"name":"inner"}}]},"metadata":{"name":"b\u0041"}}]}"#,
     );
     let page = RawPage::read(&reply).unwrap();
@@ -101,7 +108,9 @@ fn a_page_is_split_into_slices_of_the_reply() {
 
 #[test]
 fn a_reply_that_is_no_whole_list_proves_nothing() {
-    for reply in ["", "{", "[]", "{}", r#"{"kind":"Status","status":"Failure"}"#, r#"{"items":[{"metadata":{}}"#] {
+    for reply in
+        ["", "{", "[]", "{}", r#"{"kind":"Status","status":"Failure"}"#, r#"{"items":[{"metadata":{}}"#]
+    {
         assert!(RawPage::read(&Bytes::from(reply)).is_err(), "{reply}");
     }
     for empty in [r#"{"items":null,"metadata":{}}"#, r#"{"items":[]}"#] {
@@ -117,7 +126,10 @@ fn paths_are_those_of_the_api_and_are_counted_by_what_they_ask_for() {
     assert_eq!(pods.all(""), "/api/v1/pods");
     assert_eq!(pods.one("n", "a/b c"), "/api/v1/namespaces/n/pods/a%2Fb%20c");
     assert_eq!(sets.one("", "system:x"), "/apis/apps/v1/sets/system:x");
-    assert_eq!(page_query(5, "a+b=", "k in (x,y)"), "?limit=5&labelSelector=k%20in%20%28x%2Cy%29&continue=a%2Bb%3D");
+    assert_eq!(
+        page_query(5, "a+b=", "k in (x,y)"),
+        "?limit=5&labelSelector=k%20in%20%28x%2Cy%29&continue=a%2Bb%3D"
+    );
     assert_eq!(escape("é"), "%C3%A9");
     assert_eq!(tidy("/a?x=b in (c)&y=%20\"#"), "/a?x=b%20in%20(c)&y=%20%22%23");
     for (path, resource, is_one) in [
@@ -159,14 +171,20 @@ fn failures_say_what_happened_and_whether_another_try_may_help() {
         let code = StatusCode::from_u16(code).unwrap();
         let failure = ApiFailure::of_reply("list pods", code, None, status(reason).as_bytes());
         assert_eq!(failure.class, class, "{code}");
-        assert_eq!((failure.is_worth_a_retry(), failure.is_transient()), (is_retried, is_transient), "{code}");
+        assert_eq!(
+            (failure.is_worth_a_retry(), failure.is_transient()),
+            (is_retried, is_transient),
+            "{code}"
+        );
         assert!(failure.message.ends_with("so it is"), "{}", failure.message);
     }
-    let page = ApiFailure::of_reply("list pods", StatusCode::BAD_GATEWAY, None, b"<html>\n  bad   gateway</html>");
+    let page =
+        ApiFailure::of_reply("list pods", StatusCode::BAD_GATEWAY, None, b"<html>\n  bad   gateway</html>");
     assert_eq!(page.message, "the API server failed to list pods (502): <html> bad gateway</html>");
     let none = ApiFailure::of_reply("list pods", StatusCode::NOT_FOUND, None, b"");
     assert_eq!(none.message, "cannot list pods (404): Not Found");
-    let body = br#"{"message":"no","details":{"retryAfterSeconds":7,"causes":[{"reason":"NamespaceTerminating"}]}}"#;
+    let body =
+        br#"{"message":"no","details":{"retryAfterSeconds":7,"causes":[{"reason":"NamespaceTerminating"}]}}"#;
     let ending = ApiFailure::of_reply("create reports", StatusCode::FORBIDDEN, None, body);
     assert_eq!(ending.message, "its namespace is being deleted: no");
     assert_eq!(ending.retry_after, Some(std::time::Duration::from_secs(7)));
@@ -174,11 +192,8 @@ fn failures_say_what_happened_and_whether_another_try_may_help() {
 
 #[test]
 fn a_replaced_object_says_which_version_it_replaces() {
-    let json = br#"{"apiVersion":"v1","kind":"R","metadata":{"name":"n"},"x":"\"metadata\":{"}"#;
+    let json = br#"{"kind":"R","metadata":{"name":"n"},"x":"\"metadata\":{"}"#;
     let body = String::from_utf8(with_resource_version(json, "12").unwrap()).unwrap();
-    assert_eq!(
-        body,
-        r#"{"apiVersion":"v1","kind":"R","metadata":{"resourceVersion":"12","name":"n"},"x":"\"metadata\":{"}"#
-    );
+    assert_eq!(body, r#"{"kind":"R","metadata":{"resourceVersion":"12","name":"n"},"x":"\"metadata\":{"}"#);
     assert!(with_resource_version(b"{}", "12").is_err());
 }

@@ -1,4 +1,5 @@
-//! The definitions that `patrol crds` prints: the reference's names and columns, and good enough for a real API server.
+//! The definitions that `patrol crds` prints: the reference's names and columns, and good enough for a real
+//! API server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,10 +20,14 @@ fn shared() -> BTreeMap<String, Value> {
     let Some(folder) = crate::shared::folder("crds") else { return BTreeMap::new() };
     let mut crds = BTreeMap::new();
     for folder in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        for file in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path()) {
+        for file in
+            std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path())
+        {
             let yaml = std::fs::read_to_string(&file).expect("a file");
             let documents: Vec<Value> = serde_saphyr::from_multiple(&yaml).expect("YAML");
-            crds.extend(documents.into_iter().filter(Value::is_object).map(|crd| (text(&crd, "/metadata/name"), crd)));
+            crds.extend(
+                documents.into_iter().filter(Value::is_object).map(|crd| (text(&crd, "/metadata/name"), crd)),
+            );
         }
     }
     crds
@@ -44,7 +49,10 @@ fn definitions_have_the_names_versions_and_columns_of_the_reference() {
             let told = versions.into_iter().map(|version| {
                 let columns = version.get("additionalPrinterColumns").cloned().unwrap_or(json!([]));
                 let has_status = version.pointer("/subresources/status").is_some();
-                (text(&version, "/name"), (version["storage"].clone(), version["served"].clone(), columns, has_status))
+                (
+                    text(&version, "/name"),
+                    (version["storage"].clone(), version["served"].clone(), columns, has_status),
+                )
             });
             told.collect::<BTreeMap<_, _>>()
         };
@@ -60,7 +68,11 @@ async fn a_cluster_without_kyverno_takes_the_definitions_and_then_the_reports() 
     let patrol = Patrol::start(&world.kubeconfig(), "admin", Arc::new(MemoryStore::new()), quick()).await;
     let seen = patrol.scan().await;
     assert!(seen.told().contains("no reports can be written"), "{}", seen.told());
-    assert!(seen.told().contains("PolicyReport and ClusterPolicyReport of wgpolicyk8s.io/v1alpha2"), "{}", seen.told());
+    assert!(
+        seen.told().contains("PolicyReport and ClusterPolicyReport of wgpolicyk8s.io/v1alpha2"),
+        "{}",
+        seen.told()
+    );
 
     install(&world, policy_crds()).await;
     world.pod("a", "red").await;
@@ -84,8 +96,12 @@ async fn a_cluster_without_kyverno_takes_the_definitions_and_then_the_reports() 
         .body(Vec::new())
         .expect("a request");
     let table: Value = world.admin.request(table).await.expect("a table");
-    let columns = table["columnDefinitions"].as_array().expect("columns").iter().map(|column| text(column, "/name"));
-    assert_eq!(columns.collect::<Vec<_>>(), ["Name", "Kind", "Name", "Pass", "Fail", "Warn", "Error", "Skip", "Age"]);
+    let columns =
+        table["columnDefinitions"].as_array().expect("columns").iter().map(|column| text(column, "/name"));
+    assert_eq!(
+        columns.collect::<Vec<_>>(),
+        ["Name", "Kind", "Name", "Pass", "Fail", "Warn", "Error", "Skip", "Age"]
+    );
     let cells = table["rows"][0]["cells"].as_array().expect("cells");
     assert_eq!(cells[1..5], [json!("Pod"), json!("a"), json!(1), json!(0)]);
     plane.process().kill().expect("a process that can be killed");

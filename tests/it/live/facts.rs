@@ -86,7 +86,8 @@ async fn namespaces_and_objects_are_looked_up_by_name_and_by_selector() {
         let found = json_of(&source.fact(&objects("", "v1", kind, ns, "", "tier=gold")).await);
         assert_eq!(found["kind"], "ConfigMapList");
         let items = found["items"].as_array().expect("items");
-        let names: Vec<&str> = items.iter().map(|item| item["metadata"]["name"].as_str().expect("a name")).collect();
+        let names: Vec<&str> =
+            items.iter().map(|item| item["metadata"]["name"].as_str().expect("a name")).collect();
         assert_eq!(names, ["one", "two"]);
         assert_eq!((&items[0]["kind"], &items[0]["apiVersion"]), (&json!("ConfigMap"), &json!("v1")));
     }
@@ -112,13 +113,16 @@ async fn api_calls_read_anything_and_post_only_reviews() {
     let again = source.fact(&get(&path)).await;
     assert_eq!(fingerprint::of_fact(&again), fingerprint::of_fact(&found));
     assert_eq!(json_of(&source.fact(&get("/version")).await)["gitVersion"], "v1.36.3");
-    assert_eq!(source.fact(&get(&format!("/api/v1/namespaces/{ns}/configmaps/four"))).await, FactValue::Missing);
+    assert_eq!(
+        source.fact(&get(&format!("/api/v1/namespaces/{ns}/configmaps/four"))).await,
+        FactValue::Missing
+    );
     assert!(failure(&source.fact(&get("/healthz")).await).0.contains("cannot be read"));
     assert!(failure(&source.fact(&get("version")).await).0.contains("does not start with `/`"));
 
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets", "namespace": ns}},
+        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets"}},
     });
     let answer = source.fact(&post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review)).await;
     assert_eq!(json_of(&answer)["status"]["allowed"], false);

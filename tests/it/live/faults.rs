@@ -1,19 +1,21 @@
-//! An API server that refuses, fails, lies, hangs or goes away: each costs what it breaks, is told, and loses nothing.
+//! An API server that refuses, fails, lies, hangs or goes away: each costs what it breaks, is told, and loses
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials};
+use patrol::gostd::wildcard::Wildcard;
 use patrol::inventory::Source;
 use patrol::matching::KindSelector;
-use patrol::gostd::wildcard::Wildcard;
 use patrol::scan::KindState;
 use serde_json::json;
 
 use super::proxy::{Fault, Proxy, kubeconfig};
 use super::world::{Patrol, World, connect, policy, quick, told};
 
-/// Three Pods under a policy on Pods, and a limit range under another policy; Patrol behind a proxy has scanned them once.
+/// Three Pods under a policy on Pods, and a limit range under another policy; Patrol behind a proxy has
+/// scanned them once.
 async fn scanned(ns: &str) -> Option<(World, Proxy, Patrol)> {
     let world = World::begin(ns).await?;
     for name in ["a", "b", "c"] {
@@ -23,7 +25,8 @@ async fn scanned(ns: &str) -> Option<(World, Proxy, Patrol)> {
     let mut limits = policy("limits", "red");
     limits["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["LimitRange"]}}]});
     world.create(&limits).await;
-    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "range", "namespace": ns, "labels": {"team": "none"}}})).await;
+    let metadata = json!({"name": "range", "namespace": ns, "labels": {"team": "none"}});
+    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata})).await;
     let settings = ClusterSettings { request_timeout: Duration::from_millis(1500), ..quick() };
     let (proxy, patrol) = world.proxied_with(settings).await;
     let first = patrol.scan().await;
@@ -72,7 +75,11 @@ async fn a_list_that_fails_removes_nothing_and_other_kinds_go_on() {
         assert!(start.elapsed() < Duration::from_secs(20), "{fault:?} took {:?}", start.elapsed());
         assert!(proxy.repair()[0] > 0, "{fault:?}");
         assert_eq!(seen.work(), (1, 0, 0), "{fault:?}: {}", seen.told());
-        assert!(!matches!(pods(&seen), KindState::Listed | KindState::NotServed), "{fault:?}: {}", seen.told());
+        assert!(
+            !matches!(pods(&seen), KindState::Listed | KindState::NotServed),
+            "{fault:?}: {}",
+            seen.told()
+        );
         assert!(seen.told().contains(message), "{fault:?}: {}", seen.told());
         assert_eq!(world.reports().await, before, "{fault:?}");
     }
@@ -98,13 +105,14 @@ async fn what_a_second_try_repairs_is_not_noticed_but_in_the_counts() {
     assert!(start.elapsed() >= Duration::from_secs(1), "Retry-After was not honoured: {:?}", start.elapsed());
     assert_eq!(seen.work(), (3, 3, 0), "{}", seen.told());
     assert!(seen.problems.is_empty() && seen.outcome.problems.is_empty(), "{}", seen.told());
-    let codes: BTreeMap<u16, u64> = patrol.client.requests().iter().filter(|(kind, _)| kind.code >= 400).fold(
-        BTreeMap::new(),
-        |mut codes, (kind, n)| {
-            *codes.entry(kind.code).or_default() += n;
-            codes
-        },
-    );
+    let codes: BTreeMap<u16, u64> =
+        patrol.client.requests().iter().filter(|(kind, _)| kind.code >= 400).fold(
+            BTreeMap::new(),
+            |mut codes, (kind, n)| {
+                *codes.entry(kind.code).or_default() += n;
+                codes
+            },
+        );
     assert_eq!(codes[&429], 1, "{codes:?}");
     assert_eq!(codes[&502], 1, "{codes:?}");
     assert_eq!(codes[&500], 4, "{codes:?}");
@@ -193,7 +201,10 @@ async fn a_refused_report_is_told_with_its_name_and_written_by_a_later_scan() {
     world.policy("red", "red").await;
     let (proxy, patrol) = world.proxied().await;
     for (fault, message) in [
-        (Fault::Status(422, "Invalid"), "cannot create wgpolicyk8s.io/policyreports (422): broken by the test"),
+        (
+            Fault::Status(422, "Invalid"),
+            "cannot create wgpolicyk8s.io/policyreports (422): broken by the test",
+        ),
         (Fault::Status(403, "Forbidden"), "not permitted (403)"),
         (Fault::Status(413, "RequestEntityTooLarge"), "(413)"),
         (Fault::Status(500, "InternalError"), "(500)"),
@@ -222,22 +233,32 @@ async fn a_refused_report_is_told_with_its_name_and_written_by_a_later_scan() {
 async fn a_report_that_changes_under_the_write_is_written_again_unless_it_became_somebody_elses() {
     let Some((world, proxy, patrol)) = scanned("fault-conflict").await else { return };
     let uid_of = |objects: Vec<kube::api::DynamicObject>, name: &str| {
-        let object = objects.into_iter().find(|o| o.metadata.name.as_deref() == Some(name)).expect("the object");
+        let object =
+            objects.into_iter().find(|o| o.metadata.name.as_deref() == Some(name)).expect("the object");
         object.metadata.uid.expect("a UID")
     };
-    let path = |uid: &str| {
-        format!("/apis/wgpolicyk8s.io/v1alpha2/namespaces/{}/policyreports/{uid}", world.ns)
-    };
+    let path =
+        |uid: &str| format!("/apis/wgpolicyk8s.io/v1alpha2/namespaces/{}/policyreports/{uid}", world.ns);
     let a = path(&uid_of(world.all("v1", "Pod").await, "a"));
     let b = path(&uid_of(world.all("v1", "Pod").await, "b"));
     let theirs = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": "kyverno"}}});
-    proxy.break_next(1, "PUT", &a, Fault::Meanwhile(a.clone(), json!({"metadata": {"annotations": {"x": "y"}}})));
+    proxy.break_next(
+        1,
+        "PUT",
+        &a,
+        Fault::Meanwhile(a.clone(), json!({"metadata": {"annotations": {"x": "y"}}})),
+    );
     proxy.break_next(1, "PUT", &b, Fault::Meanwhile(b.clone(), theirs));
     for name in ["a", "b"] {
         world.patch("v1", "Pod", name, &json!({"metadata": {"labels": {"team": "blue"}}})).await;
     }
     let seen = patrol.scan().await;
-    assert_eq!((seen.evaluated, seen.written, seen.outcome.totals.reports.failed), (2, 1, 1), "{}", seen.told());
+    assert_eq!(
+        (seen.evaluated, seen.written, seen.outcome.totals.reports.failed),
+        (2, 1, 1),
+        "{}",
+        seen.told()
+    );
     assert!(seen.told().contains("somebody else's; it was left alone"), "{}", seen.told());
     assert_eq!(world.reports().await["a"], told([("pods", "fail")]));
     assert_eq!(world.reports().await["b"], told([("pods", "pass")]));
@@ -247,7 +268,12 @@ async fn a_report_that_changes_under_the_write_is_written_again_unless_it_became
 
     // Deleted under a delete, and changed under one.
     let c = path(&uid_of(world.all("v1", "Pod").await, "c"));
-    proxy.break_next(1, "DELETE", &c, Fault::Meanwhile(c.clone(), json!({"metadata": {"annotations": {"x": "y"}}})));
+    proxy.break_next(
+        1,
+        "DELETE",
+        &c,
+        Fault::Meanwhile(c.clone(), json!({"metadata": {"annotations": {"x": "y"}}})),
+    );
     world.delete("kyverno.io/v1", "ClusterPolicy", "pods").await;
     let seen = patrol.scan().await;
     assert_eq!((seen.deleted, seen.outcome.totals.reports.failed), (2, 0), "{}", seen.told());
@@ -304,7 +330,11 @@ async fn old_discovery_says_the_same_as_the_aggregated_one_and_takes_more_reques
     let new = selected(&patrol.source, &everything).await;
     let asked = |patrol: &Patrol| patrol.client.requests().values().sum::<u64>();
     assert_eq!(asked(&patrol), 2, "{:?}", patrol.client.requests());
-    assert!(new.kinds.iter().any(|kind| kind.gvk.to_string() == "apps/v1/Deployment" && kind.plural == "deployments"));
+    assert!(
+        new.kinds
+            .iter()
+            .any(|kind| kind.gvk.to_string() == "apps/v1/Deployment" && kind.plural == "deployments")
+    );
     assert!(new.kinds.iter().all(|kind| !kind.plural.contains('/')));
     assert!(!new.kinds.iter().any(|kind| kind.gvk.kind == "SubjectAccessReview"));
     proxy.break_all("GET", "/api", Fault::Plain);
@@ -330,7 +360,11 @@ async fn old_discovery_says_the_same_as_the_aggregated_one_and_takes_more_reques
 
     // What is named and cannot be scanned is told; versions that only a selector names are taken.
     patrol.source.begin_scan();
-    let named = [("*", "*", "SubjectAccessReview"), ("kyverno.io", "v2beta1", "ClusterPolicy"), ("*", "*", "Nothing")];
+    let named = [
+        ("*", "*", "SubjectAccessReview"),
+        ("kyverno.io", "v2beta1", "ClusterPolicy"),
+        ("*", "*", "Nothing"),
+    ];
     let some = selected(&patrol.source, &named).await;
     let kinds: Vec<String> = some.kinds.iter().map(|kind| kind.gvk.to_string()).collect();
     assert_eq!(kinds, ["kyverno.io/v2beta1/ClusterPolicy"]);
@@ -345,7 +379,8 @@ async fn a_group_whose_api_service_does_not_answer_is_unknown() {
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
         "metadata": {"name": "v1.broken.example.com"},
         "spec": {
-            "group": "broken.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "group": "broken.example.com", "version": "v1",
+            "groupPriorityMinimum": 100, "versionPriority": 100,
             "insecureSkipTLSVerify": true, "service": {"name": "nobody", "namespace": world.ns},
         },
     });
@@ -368,7 +403,8 @@ async fn large_objects_make_small_pages() {
     let text = "x".repeat(900 << 10);
     for n in 0..20 {
         let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("large-{n:02}"), "namespace": world.ns},
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": format!("large-{n:02}"), "namespace": world.ns},
             "data": {"text": text},
         });
         world.create(&map).await;
@@ -384,7 +420,9 @@ async fn large_objects_make_small_pages() {
                 other => panic!("{other:?}"),
             };
             sizes.push(page.items.iter().map(size).sum::<usize>());
-            names.extend(page.items.into_iter().map(|item| item.id.key.name).filter(|name| name.starts_with("large")));
+            names.extend(
+                page.items.into_iter().map(|item| item.id.key.name).filter(|name| name.starts_with("large")),
+            );
             cursor = page.next;
             if cursor.is_none() {
                 break;

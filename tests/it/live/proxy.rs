@@ -1,5 +1,6 @@
-//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a server, a network or a
-//! balancer between can fail. Speaks plain HTTP to the client and the real thing to the server.
+//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a
+//! server, a network or a balancer between can fail. Speaks plain HTTP to the client and the real thing to
+//! the server.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -26,7 +27,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The answer's first half, then nothing more.
     Cut,
-    /// The plain answer, whatever form the client would rather have: how a server answers that knows no better.
+    /// The plain answer, whatever form the client would rather have: how a server answers that knows no
+    /// better.
     Plain,
     /// The server is gone: this connection breaks, and new ones are refused.
     Die,
@@ -66,7 +68,8 @@ impl Proxy {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let rules = Arc::new(Rules::default());
         let app = Router::new().fallback(answer).with_state((upstream, Arc::clone(&rules)));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
+        let server =
+            tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
         *rules.server.lock().expect("no panic while locked") = Some(server.abort_handle());
         Self { address, rules, server }
     }
@@ -76,7 +79,8 @@ impl Proxy {
         kubeconfig(&self.address)
     }
 
-    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped` pass.
+    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped`
+    /// pass.
     pub(crate) fn break_after(
         &self,
         n_skipped: usize,
@@ -195,8 +199,8 @@ async fn pass(upstream: &Client, request: Request) -> Response {
             passed = passed.header(name, value);
         }
     }
-    let passed = passed.body(kube::client::Body::from(body)).expect("a request");
-    match upstream.send(passed).await {
+    let request = passed.body(kube::client::Body::from(body)).expect("a request");
+    match upstream.send(request).await {
         Ok(reply) => {
             let code = reply.status();
             let bytes = reply.into_body().collect().await.expect("a reply's body").to_bytes();
