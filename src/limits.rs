@@ -14,6 +14,10 @@ pub const CEL_EXPRESSION_CHARS_MAX: usize = 100_000;
 /// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a level.
 pub const CEL_EXPRESSION_DEPTH_MAX: usize = 250;
 
+/// The least stack, in bytes, of a thread that compiles or evaluates CEL: the deepest expression takes under 3 MiB in a build without
+/// optimisation.
+pub const CEL_STACK_BYTES_MIN: usize = 4 << 20;
+
 /// The cost of one CEL expression as the API server counts it: its bound for a call.
 pub const CEL_COST_PER_CALL_MAX: u64 = 1_000_000;
 
@@ -96,8 +100,6 @@ pub const RESOURCE_FILTERS_MAX: usize = 1000;
 
 /// The most kinds whose policies an index remembers: clusters serve a few hundred, and a folder can name any number.
 pub const INDEXED_KINDS_MAX: usize = 4096;
-/// The longest `JMESPath` expression, in bytes: far beyond any policy's, and its tree stays small.
-
 // Configuration, schedules and telemetry.
 
 /// Seconds between two runs of a schedule at least: a scan of an unchanged cluster still lists everything.

@@ -106,7 +106,8 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Vec<Override>> {
 
 /// Waits for SIGTERM or SIGINT.
 async fn wait_for_signal() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         return std::future::pending().await;
     };

@@ -360,7 +360,7 @@ fn write_plan(out: &mut dyn Write, outcome: &ScanOutcome, style: Style) -> anyho
     let mut table = Table::new(["ACTION", "RESOURCE", "POLICY", "WHY"]);
     for line in &outcome.totals.plan {
         let policy =
-            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), |policy| policy.report_name());
+            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), crate::model::PolicyKey::report_name);
         table.row([line.action.to_owned(), line.resource.key.to_string(), policy, line.reason.clone()]);
     }
     table.write(out, style)?;

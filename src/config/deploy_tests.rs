@@ -220,32 +220,40 @@ fn rules() -> Vec<Value> {
         .collect()
 }
 
-#[test]
-fn alert_rules_name_metrics_and_labels_that_exist() {
-    let mut n_named = 0;
-    for rule in rules() {
-        let expr = rule["expr"].as_str().unwrap();
-        let mut rest = expr;
-        while let Some((_, named)) = rest.split_once("patrol_") {
-            let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(named.len());
-            let (word, after) = named.split_at(end);
-            let word = format!("patrol_{word}");
-            rest = after;
-            let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
-            let metric = METRICS
-                .iter()
-                .find(|metric| metric.name == word)
-                .or_else(|| METRICS.iter().find(|m| m.kind == MetricKind::Histogram && Some(m.name) == base));
-            let Some(metric) = metric else { panic!("`{word}` in `{expr}` is no metric") };
-            n_named += 1;
-            let Some(selector) = rest.strip_prefix('{') else { continue };
-            for part in selector.split_once('}').unwrap().0.split(',') {
-                let label = part.split(['=', '!', '~']).next().unwrap().trim();
-                assert!(metric.labels.contains(&label), "`{label}` in `{expr}` is no label of `{word}`");
-            }
+/// Checks that each metric of an expression is in the table, with the labels that it is selected by; gives their number.
+fn check_expression(expr: &str) -> usize {
+    let (mut rest, mut n_named) = (expr, 0);
+    while let Some((_, named)) = rest.split_once("patrol_") {
+        let end = named.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(named.len());
+        let (word, after) = named.split_at(end);
+        let word = format!("patrol_{word}");
+        rest = after;
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
+        let metric = METRICS
+            .iter()
+            .find(|metric| metric.name == word)
+            .or_else(|| METRICS.iter().find(|m| m.kind == MetricKind::Histogram && Some(m.name) == base));
+        let Some(metric) = metric else { panic!("`{word}` in `{expr}` is no metric") };
+        n_named += 1;
+        let Some(selector) = rest.strip_prefix('{') else { continue };
+        for part in selector.split_once('}').unwrap().0.split(',') {
+            let label = part.split(['=', '!', '~']).next().unwrap().trim();
+            assert!(metric.labels.contains(&label), "`{label}` in `{expr}` is no label of `{word}`");
         }
     }
+    n_named
+}
+
+#[test]
+fn alert_rules_and_dashboard_name_metrics_and_labels_that_exist() {
+    let n_named: usize = rules().iter().map(|rule| check_expression(rule["expr"].as_str().unwrap())).sum();
     assert!(n_named >= 12, "{n_named}");
+    let dashboard: Value = serde_json::from_str(&text("deploy/dashboard.json")).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            assert!(check_expression(target["expr"].as_str().unwrap()) > 0, "{panel}");
+        }
+    }
 }
 
 #[test]
@@ -284,14 +292,13 @@ fn the_prometheus_rule_holds_the_same_rules_as_the_plain_file() {
 }
 
 #[test]
-fn promtool_accepts_the_rules_where_it_is_installed() {
-    let checked = std::process::Command::new("promtool")
-        .args(["check", "rules"])
-        .arg(root().join("deploy/rules/patrol.rules.yaml"))
-        .output();
-    match checked {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(_) => println!("NOT RUN: promtool is not installed, so the alert rules were not checked by it"),
+fn promtool_accepts_the_rules_and_their_tests_where_it_is_installed() {
+    for (what, file) in [("check", "patrol.rules.yaml"), ("test", "patrol.test.yaml")] {
+        let path = root().join("deploy/rules").join(file);
+        match std::process::Command::new("promtool").args([what, "rules"]).arg(path).output() {
+            Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+            Err(_) => println!("NOT RUN: promtool is not installed, so it did not {what} the alert rules"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod authorizer;
 mod costs;
 mod format;
 mod jsonpatch;
+pub mod kyverno;
 mod lists;
 mod network;
 mod quantity;
@@ -99,7 +100,10 @@ impl KubernetesLibrary {
 /// The libraries of a version, without variables.
 pub fn base_environment(version: KubernetesVersion) -> Environment {
     use KubernetesLibrary as Own;
-    let mut env = Environment::standard().with_homogeneous_literals().with_eager_conversions();
+    let mut env = Environment::standard()
+        .with_homogeneous_literals()
+        .with_eager_conversions()
+        .without_exists_one_alias();
     let mut own = vec![Own::Urls, Own::Regex, Own::Lists];
     if version.is_from(27) {
         own.push(Own::Authorizer);

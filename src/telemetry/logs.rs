@@ -71,3 +71,22 @@ fn filter(level: &str) -> Result<EnvFilter, LogError> {
         .parse(level)
         .map_err(|error| LogError::Level { level: level.into(), why: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_checked_and_logs_start_once() {
+        let error = filter("info,kube=loud").unwrap_err().to_string();
+        assert!(error.starts_with("`info,kube=loud` is not a log level: "), "{error}");
+        let off = LogConfig { level: "off".into(), format: LogFormat::Json };
+        let level = start_logs(&off).unwrap();
+        assert_eq!(start_logs(&off).unwrap_err(), LogError::Twice);
+        assert!(!tracing::enabled!(tracing::Level::ERROR));
+        level.set("info").unwrap();
+        assert!(tracing::enabled!(tracing::Level::INFO) && !tracing::enabled!(tracing::Level::DEBUG));
+        assert!(matches!(level.set("info=loud"), Err(LogError::Level { .. })));
+        level.set("off").unwrap();
+    }
+}

@@ -141,6 +141,7 @@ pub(crate) struct Macros {
 
 /// What an expression may name.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of cel-go's environment")]
 pub struct Environment {
     pub(crate) functions: BTreeMap<Arc<str>, Vec<Arc<Overload>>>,
     pub(crate) variables: BTreeMap<Arc<str>, Variable>,
@@ -149,6 +150,7 @@ pub struct Environment {
     pub(crate) macros: Macros,
     pub(crate) is_homogeneous: bool,
     pub(crate) validates_literals: bool,
+    pub(crate) validates_format: bool,
     pub(crate) instantiates_conversions: bool,
     pub(crate) has_object_literals: bool,
     n_slots: u16,
@@ -165,6 +167,7 @@ impl Environment {
             macros: Macros { exists_one_alias: true, ..Macros::default() },
             is_homogeneous: false,
             validates_literals: false,
+            validates_format: false,
             instantiates_conversions: false,
             has_object_literals: false,
             n_slots: 0,
@@ -201,7 +204,8 @@ impl Environment {
             Library::Bindings => self.macros.bindings = true,
             Library::TwoVariables => self.macros.two_variables = true,
             Library::Block => self.macros.block = true,
-            Library::Strings(_) | Library::Sets | Library::Encoders | Library::Regex => {}
+            Library::Strings(version) => self.validates_format = (1..4).contains(&version),
+            Library::Sets | Library::Encoders | Library::Regex => {}
         }
         self.with_functions(&library::entries(library))
     }
@@ -266,11 +270,16 @@ impl Environment {
         self
     }
 
-    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the API server's optimizer does;
-    /// and without `existsOne` over one variable, which its cel-go does not have yet.
+    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the API server's optimizer does.
     #[must_use]
     pub fn with_eager_conversions(mut self) -> Self {
         self.instantiates_conversions = true;
+        self
+    }
+
+    /// Without `existsOne` over one variable, which the API server's cel-go does not have yet.
+    #[must_use]
+    pub fn without_exists_one_alias(mut self) -> Self {
         self.macros.exists_one_alias = false;
         self
     }
@@ -284,7 +293,8 @@ impl Environment {
 
     /// With `orValue` on what is no optional, as Kyverno allows it.
     #[must_use]
-    pub fn with_lenient_or_value(self) -> Self {
+    pub fn with_lenient_or_value(mut self) -> Self {
+        self.functions.remove("orValue");
         self.with_functions(&[library::OR_VALUE_OF_ANYTHING])
     }
 

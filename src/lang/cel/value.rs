@@ -64,6 +64,11 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn std::any::Any;
     /// CEL's `==`.
     fn equals(&self, other: &dyn Opaque) -> bool;
+    /// Whether `==` with another value of the type is an error, as it is with some of the API server's.
+    fn refuses(&self, other: &dyn Opaque) -> bool {
+        let _ = other;
+        false
+    }
     /// What messages print.
     fn to_text(&self) -> String {
         format!("{self:?}")
@@ -268,7 +273,7 @@ impl<'d> Value<'d> {
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
         Some(match self {
-            Self::Null => Json::Null,
+            Self::Null | Self::Optional(None) => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
             Self::Int(value) => (*value).into(),
             Self::Uint(value) => (*value).into(),
@@ -291,7 +296,6 @@ impl<'d> Value<'d> {
                 Json::Object(object)
             }
             Self::Optional(Some(value)) => value.to_json()?,
-            Self::Optional(None) => Json::Null,
             Self::Type(name) => Json::String(name.to_string()),
             Self::Opaque(value) => Json::String(value.to_text()),
         })

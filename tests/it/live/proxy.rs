@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use kube::Client;
@@ -183,7 +184,13 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             let bytes = body.collect().await.expect("a body").to_bytes();
             let half = bytes.slice(..bytes.len() / 2);
             let broken = Err(io::Error::from(io::ErrorKind::ConnectionReset));
-            let body = futures_util::stream::iter([Ok(half), broken]);
+            // The half is on its way before the rest breaks.
+            let body = futures_util::stream::iter([Ok(half), broken]).then(async |part| {
+                if part.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                part
+            });
             Response::from_parts(parts, Body::from_stream(body))
         }
         None => pass(&upstream, request).await,

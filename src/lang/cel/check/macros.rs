@@ -321,7 +321,11 @@ impl Checker<'_> {
 
     fn opt_map(&mut self, at: u32, target: &Expr, name: &Expr, body: &Expr, wraps: bool) -> Typed {
         let macro_name = if wraps { "optMap" } else { "optFlatMap" };
+        let (n_issues, n_late) = (self.issues.len(), self.late.len());
         let (target, kind) = self.expr(target);
+        // The macro's expansion has the target twice, so its faults are listed twice.
+        self.issues.extend_from_within(n_issues..);
+        self.late.extend_from_within(n_late..);
         let complaint = format!("{macro_name}() variable name must be a simple identifier");
         let Some(name) = self.name(name, &complaint) else {
             return (Ir::Const(Const::Null), Type::Error);

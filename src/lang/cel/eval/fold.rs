@@ -161,7 +161,7 @@ impl<'d> Machine<'_, 'd> {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
                     let value = self.run(value)?;
                     self.charge(3)?;
-                    insert(&mut state.map, self.current(fold.first), value)?;
+                    insert(&mut state.map, &self.current(fold.first), value)?;
                 }
                 Ok(Flow::Next)
             }
@@ -171,7 +171,7 @@ impl<'d> Machine<'_, 'd> {
                     self.charge(2)?;
                     let entry = entry.as_map().ok_or(NO_SUCH_OVERLOAD)?;
                     for (key, value) in entry.iter() {
-                        insert(&mut state.map, key, value)?;
+                        insert(&mut state.map, &key, value)?;
                     }
                 }
                 Ok(Flow::Next)
@@ -229,8 +229,8 @@ impl<'d> Machine<'_, 'd> {
     }
 }
 
-fn insert<'d>(map: &mut MapValue<'d>, key: Value<'d>, value: Value<'d>) -> Result<(), EvalError> {
-    let Some(key) = Key::of(&key) else { return Err(NO_SUCH_OVERLOAD) };
+fn insert<'d>(map: &mut MapValue<'d>, key: &Value<'d>, value: Value<'d>) -> Result<(), EvalError> {
+    let Some(key) = Key::of(key) else { return Err(NO_SUCH_OVERLOAD) };
     if map.get(&key).is_some() {
         let text = go_display(&key.to_value());
         return Err(EvalError::failed(format!("insert failed: key {text} already exists")));

@@ -220,9 +220,13 @@ impl<'d> Machine<'_, 'd> {
                 (Value::Opaque(a), b) if a.type_name() != b.type_name() && !matches!(b, Value::Null) => {
                     return Err(NO_SUCH_OVERLOAD);
                 }
+                (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => return Err(NO_SUCH_OVERLOAD),
                 _ => Value::Bool(left.equals(&right)),
             },
-            Operator::NotEquals => Value::Bool(!left.equals(&right)),
+            Operator::NotEquals => match (&left, &right) {
+                (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => Value::Bool(true),
+                _ => Value::Bool(!left.equals(&right)),
+            },
             Operator::Less | Operator::LessEquals | Operator::Greater | Operator::GreaterEquals => {
                 order(operator, &left, &right)?
             }

@@ -1,6 +1,8 @@
 //! `format`, in its two generations: up to version 3 of the strings library with numbers as an English locale groups them, and from version 4
 //! without a locale (cel-go's `ext/formatting.go` and `ext/formatting_v2.go`).
 
+use std::fmt::Write as _;
+
 use super::super::error::EvalError;
 use super::super::eval::Context;
 use super::super::types::Type;
@@ -136,12 +138,19 @@ fn signed(value: i64, digits: impl Fn(u64) -> String) -> String {
     format!("{sign}{}", digits(value.unsigned_abs()))
 }
 
+fn hex_digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 fn hex(value: &Value<'_>, is_upper: bool, generation: Generation) -> Result<String, EvalError> {
     let text = match value {
         Value::Int(value) => signed(*value, |magnitude| format!("{magnitude:x}")),
         Value::Uint(value) => format!("{value:x}"),
-        Value::String(text) => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Value::String(text) => hex_digits(text.as_bytes()),
+        Value::Bytes(bytes) => hex_digits(bytes),
         _ => {
             let what = match generation {
                 Generation::First => "only integers, byte buffers, and strings can be formatted as hex",
