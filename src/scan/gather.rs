@@ -160,7 +160,15 @@ impl<'a> Course<'a> {
             if self.ctx.scan.stop.is_stopped() {
                 break Ok(false);
             }
-            let page = match self.ctx.scan.source.list(kind, cursor.take()).await {
+            let mut page = self.ctx.scan.source.list(kind, cursor.take());
+            // The server is waited for and the chunks are worked on at once.
+            let page = loop {
+                tokio::select! {
+                    page = &mut page => break page,
+                    Some(()) = working.next() => {}
+                }
+            };
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => break Err(error),
             };

@@ -122,7 +122,7 @@ async fn api_calls_read_anything_and_post_only_reviews() {
 
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets", "namespace": ns}},
+        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets"}},
     });
     let answer = source.fact(&post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review)).await;
     assert_eq!(json_of(&answer)["status"]["allowed"], false);
