@@ -5,10 +5,13 @@
 
 mod explain;
 mod input;
+mod lint;
+mod panics;
 mod progress;
 mod scan;
 mod state;
 mod stats;
+mod test;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -55,6 +58,10 @@ enum Command {
     Scan(Box<scan::ScanArgs>),
     /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
     Explain(explain::ExplainArgs),
+    /// Run `kyverno-test.yaml` files, and judge what they expect
+    Test(test::TestArgs),
+    /// Say what is odd or wrong about policies
+    Lint(lint::LintArgs),
     /// Look after the state
     State {
         #[command(subcommand)]
@@ -77,15 +84,15 @@ struct StateArgs {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    panics::install();
     let cli = Cli::parse();
     let run = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::State { command } => state::run(&command),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut io::stdout());
-            Ok(Exit::Clean)
-        }
+        Command::Completions { shell } => completions(shell),
     };
     match run {
         Ok(exit) => exit.into(),
@@ -96,6 +103,14 @@ pub fn main() -> ExitCode {
             Exit::BadInput.into()
         }
     }
+}
+
+fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    // The generator panics where a write fails, and memory cannot fail.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut script);
+    io::stdout().lock().write_all(&script)?;
+    Ok(Exit::Clean)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

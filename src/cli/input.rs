@@ -93,8 +93,18 @@ pub(super) fn read(paths: &[std::path::PathBuf]) -> Folder {
     folder::read(paths)
 }
 
-/// Says what the catalog left out, and what is odd about policies.
+/// Says what the catalog left out, and what is odd about policies and exceptions.
 pub(super) fn tell_catalog(catalog: &Catalog) {
+    tell_exceptions(catalog);
+    for policy in &catalog.policies {
+        for warning in &policy.warnings {
+            say(format_args!("{}: {}: {}: {}", policy.origin, policy.key, warning.path, warning.message));
+        }
+    }
+}
+
+/// Says what the catalog left out, and what is odd about exceptions.
+pub(super) fn tell_exceptions(catalog: &Catalog) {
     for problem in &catalog.problems {
         match problem {
             CatalogProblem::Overridden { key, ignored, used } => {
@@ -117,11 +127,6 @@ pub(super) fn tell_catalog(catalog: &Catalog) {
             CatalogProblem::TooMany { n_left_out } => {
                 say(format_args!("{n_left_out} policies too many were left out"))
             }
-        }
-    }
-    for policy in &catalog.policies {
-        for warning in &policy.warnings {
-            say(format_args!("{}: {}: {}: {}", policy.origin, policy.key, warning.path, warning.message));
         }
     }
 }
