@@ -14,8 +14,9 @@ use crate::document::{Kind, Node};
 use crate::folder::{Folder, FolderSource};
 use crate::inventory::{PolicyListing, Source};
 use crate::lang::jmespath::Program;
+use crate::model::Gvk;
 use crate::output::{Style, Table};
-use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicySource, Standing};
+use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicySource, Standing, role_of};
 
 /// What `patrol lint` is asked.
 #[derive(Debug, Args)]
@@ -69,8 +70,8 @@ struct Remark {
 
 /// Runs the command. The exit code is 1 if an `error` outcome is certain, 2 if something could not be read.
 pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
-    let folder = input::read(&args.policies);
-    let source = FolderSource::open("lint".to_owned(), &folder, &Folder::default(), &|_| None);
+    let policies = only_policies(input::read(&args.policies));
+    let source = FolderSource::open("lint".to_owned(), &Folder::default(), &policies, &|_| None);
     let listing = futures_util::future::FutureExt::now_or_never(source.policies())
         .unwrap_or_else(|| Ok(PolicyListing::default()))?;
     for problem in &listing.problems {
@@ -96,6 +97,17 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// Leaves out what is no policy and belongs to none: policies often stand among other files.
+fn only_policies(mut folder: Folder) -> Folder {
+    folder.manifests.retain(|manifest| {
+        manifest.parse().map_or(true, |document| {
+            let text = |key| document.root().get(key).and_then(Node::as_str).unwrap_or_default();
+            role_of(&Gvk::new(text("apiVersion"), text("kind"))).is_some()
+        })
+    });
+    folder
 }
 
 fn write(format: Format, remarks: &[Remark], n_policies: usize) -> anyhow::Result<()> {

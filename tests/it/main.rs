@@ -22,3 +22,5 @@ mod store;
 
 #[cfg(test)]
 mod cel;
+#[cfg(test)]
+mod cli;
