@@ -1,10 +1,9 @@
 //! Evaluates one policy on one resource of a test, with the values that the test gives.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::lang::{Evaluation, Inputs, Operation, Request};
+use crate::lang::{Evaluation, Inputs, Operation, Request, contained};
 use crate::limits;
 use crate::model::{Outcome, Status};
 
@@ -82,7 +81,7 @@ fn once(
     let mut facts = BTreeMap::new();
     for _ in 0..limits::FACT_ROUNDS_MAX {
         let inputs = Inputs::new(&subject.matched_as, object, &request, &facts, world.now);
-        let evaluation = catch_unwind(AssertUnwindSafe(|| ruling.policy.evaluator.evaluate(&inputs)));
+        let evaluation = contained(|| ruling.policy.evaluator.evaluate(&inputs));
         match evaluation {
             Ok(Evaluation::Done(outcomes)) => return outcomes,
             Ok(Evaluation::Needs(keys)) => {

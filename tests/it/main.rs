@@ -23,3 +23,6 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tidy;
+mod cel;
+#[cfg(test)]
+mod cli;

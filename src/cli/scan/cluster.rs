@@ -59,7 +59,7 @@ pub(super) async fn run(
             say(format_args!("{} is not scanned: {reason}", policy.key));
         }
     }
-    tell(args, &done.outcome, &done.policies, &|_| None, start.elapsed())?;
+    tell(args, &done.outcome, &done.policies, &|_| None, None, start.elapsed())?;
     if let Some(store) = &store {
         input::warn_if_degraded(&**store);
         store.close()?;

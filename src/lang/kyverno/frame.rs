@@ -3,7 +3,6 @@
 //! A rule's own judgement is fenced: a panic in it is an `error` outcome of that rule and of nothing else. Order as in the reference
 //! (`pkg/engine/engine.go`, `pkg/engine/validate.go`): the policy's own rules, then derived ones; `match`, `exclude`, then the rule.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::exception::Exception;
@@ -12,7 +11,7 @@ use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
 use super::{autogen, background, lint};
 use crate::document::{Document, Node};
-use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
+use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs, contained};
 use crate::limits;
 use crate::matching::Selection;
 use crate::model::{Outcome, PolicyKey, Status};
@@ -180,7 +179,7 @@ impl Compiler<'_> {
             })
             .collect();
         let context = RuleContext { policy: self.key, exceptions: &parts };
-        match catch_unwind(AssertUnwindSafe(|| Rule::compile(rule, &context))) {
+        match contained(|| Rule::compile(rule, &context)) {
             Ok((rule, warnings)) => {
                 for warning in warnings {
                     self.warn(Warning { path: format!("{path}.{}", warning.path), message: warning.message });
@@ -247,6 +246,14 @@ impl Evaluator for Frame {
         }
         if needs_facts { Evaluation::Needs(inputs.needs()) } else { Evaluation::Done(outcomes) }
     }
+
+    fn certain_errors(&self) -> Vec<(String, String)> {
+        let error = |rule: &FramedRule| match &rule.body {
+            Body::Broken(message) => Some((rule.name.clone(), message.clone())),
+            Body::Rule(body) => Some((rule.name.clone(), body.certain_error()?)),
+        };
+        self.rules.iter().filter_map(error).collect()
+    }
 }
 
 impl FramedRule {
@@ -272,7 +279,7 @@ impl FramedRule {
         }
         match &self.body {
             Body::Broken(message) => error(message.clone()),
-            Body::Rule(rule) => catch_unwind(AssertUnwindSafe(|| rule.evaluate(inputs, &exclusions)))
+            Body::Rule(rule) => contained(|| rule.evaluate(inputs, &exclusions))
                 .unwrap_or_else(|_| error("internal error: evaluating the rule failed".to_owned())),
         }
     }

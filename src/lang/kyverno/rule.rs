@@ -111,6 +111,11 @@ impl Rule {
         (compiled, warnings)
     }
 
+    /// The message of the error that every evaluation ends with, as far as that is known.
+    pub(crate) fn certain_error(&self) -> Option<String> {
+        self.preconditions.invalid().map(str::to_owned).or_else(|| self.body.certain_error())
+    }
+
     /// Judges a resource that the rule matches.
     pub(crate) fn evaluate(&self, inputs: &Inputs<'_>, exclusions: &Exclusions) -> RuleResult {
         let arena = Arena::default();

@@ -121,6 +121,20 @@ impl Body {
         Self::Unsupported("the rule has nothing that is known to be checked".to_owned())
     }
 
+    /// The message of the error that every evaluation ends with, as far as that is known.
+    pub(super) fn certain_error(&self) -> Option<String> {
+        match self {
+            Self::Unsupported(message) => Some(message.clone()),
+            Self::Validate(validation) => match &validation.checks {
+                Checks::Deny(conditions) => conditions.invalid().map(str::to_owned),
+                Checks::Pattern(PatternSource::Fixed(Err(error))) => Some(error.to_string()),
+                Checks::AnyPattern(AnyPatternSource::Invalid(message)) => Some(message.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     pub(super) fn evaluate<'d>(
         &'d self,
         rule: &str,
