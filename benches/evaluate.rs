@@ -92,7 +92,8 @@ fn main() -> anyhow::Result<()> {
     let shared = std::env::var_os("PATROL_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let catalog = catalog(&shared.join("bench/policies"))?;
-    let texts: Vec<Vec<u8>> = w4::Size::of(args.size)
+    let size = w4::Size::of(args.size);
+    let texts: Vec<Vec<u8>> = size
         .judged()
         .map(|object| serde_json::to_vec(&object))
         .collect::<Result<_, _>>()?;

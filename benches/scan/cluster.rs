@@ -193,7 +193,10 @@ impl<'a> Bench<'a> {
             (format!("/api/v1/namespaces/{namespace}/pods/app-{i}-7d9c-0"), namespace)
         };
         let (path, _) = pod(1);
-        // Of a Pod's spec little can be edited; a container for debugging can be added, and all policies look at it.
+        // Of a Pod's spec little can be edited; a container for debugging can be added, and all policies that read the spec look at it. One
+        // reads annotations alone.
+        let note = json!({"metadata": {"annotations": {"example.com/note": "edited"}}});
+        self.api.ask(Method::PATCH, &path, api::MERGE_PATCH, &note).await?;
         let debug = json!({
             "name": "debug", "image": "registry.example.com/debug:v1", "securityContext": {"privileged": true},
         });
@@ -272,11 +275,15 @@ fn is_write(request: &ApiserverRequest) -> bool {
 /// time (leases, and what the server keeps of itself).
 fn is_neither_list_nor_discovery(request: &ApiserverRequest) -> bool {
     let is_read = matches!(request.verb.as_str(), "LIST" | "WATCH" | "WATCHLIST");
-    let is_discovery = request.verb == "GET" && request.resource.is_empty();
     let is_upkeep = request.group == "coordination.k8s.io"
         || request.group == "flowcontrol.apiserver.k8s.io"
         || matches!(request.resource.as_str(), "endpoints" | "endpointslices" | "tokenreviews");
-    !is_read && !is_discovery && !is_upkeep
+    !is_read && !is_discovery(request) && !is_upkeep
+}
+
+/// What is asked of no resource: the kinds that are served, the server's version and metrics.
+fn is_discovery(request: &ApiserverRequest) -> bool {
+    request.verb == "GET" && (request.resource.is_empty() || request.resource.starts_with('/'))
 }
 
 /// The kinds of request with their counts, for people.
@@ -287,7 +294,7 @@ fn told(counted: &ApiserverRequests) -> String {
         let _ = write!(text, "{} {} {}; ", count, request.verb, request.resource);
     }
     let n_lists = counted.sum(|request| request.verb == "LIST");
-    let n_discovery = counted.sum(|request| request.verb == "GET" && request.resource.is_empty());
-    let _ = write!(text, "{n_lists} lists, {n_discovery} other reads, two of them this program's");
+    let n_discovery = counted.sum(is_discovery);
+    let _ = write!(text, "{n_lists} lists, {n_discovery} of discovery, the controllers' among them");
     text
 }
