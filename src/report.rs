@@ -11,8 +11,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use crds::{policy_crds, report_crds};
 pub use api::{ReportApi, kind_of, parse, to_json};
+pub use crds::{policy_crds, report_crds};
 pub use sink::{ActualReport, Ownership, ReportWrite, Sink, SinkError};
 
 use crate::fingerprint::Hasher;

@@ -154,7 +154,8 @@ impl Scanner {
         let subject = format!("resource filters of ConfigMap {namespace}/{name}");
         let read = match self.source.fact(&FactKey::ConfigMap { namespace, name }).await {
             FactValue::Found(object) => {
-                let text = object.root().path(&["data", "resourceFilters"]).and_then(crate::document::Node::as_str);
+                let text =
+                    object.root().path(&["data", "resourceFilters"]).and_then(crate::document::Node::as_str);
                 ResourceFilters::parse(text.unwrap_or_default()).map_err(|error| error.to_string())
             }
             FactValue::Missing => Err("it does not exist".to_owned()),

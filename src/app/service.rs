@@ -18,7 +18,8 @@ use crate::scan::{Focus, KindState, Stop};
 use crate::schedule::{CronTrigger, Due, Scheduler, SystemClock};
 use crate::store::{Compaction, MemoryStore, SledStore, State, Store, StoreError};
 use crate::telemetry::{
-    ConfigReload, LogLevel, PlanFormat, Readiness, ScanRun, Telemetry, debug_router, listen, metrics_router, serve,
+    ConfigReload, LogLevel, PlanFormat, Readiness, ScanRun, Telemetry, debug_router, listen, metrics_router,
+    serve,
 };
 
 /// Why the service cannot start.
@@ -60,7 +61,11 @@ const VERIFIED_AT: &str = "verified-at";
 
 impl Service {
     /// Opens the state and the way to the cluster, and serves the pages. An unreachable server is no failure: scans say so until it answers.
-    pub async fn start(config: Checked, log_level: Option<LogLevel>, stop: watch::Receiver<bool>) -> Result<Self, ServiceError> {
+    pub async fn start(
+        config: Checked,
+        log_level: Option<LogLevel>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, ServiceError> {
         let now = Timestamp::now();
         let store = open_store(&config).await?;
         let client = ClusterClient::connect(cluster_settings(&config)).await?;
@@ -99,15 +104,16 @@ impl Service {
         let (scheduler, mut due) = Scheduler::start(
             self.config.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect(),
             &self.last_runs(),
-            &self.client.server().to_owned(),
+            self.client.server(),
             Arc::new(SystemClock),
             Box::new(trigger),
         );
-        let mut stopped = stop.clone();
+        let mut ending = stop.clone();
+        tokio::spawn(tidy_metrics(self.telemetry.clone()));
         let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
         loop {
             tokio::select! {
-                _ = stopped.wait_for(|is_stopped| *is_stopped) => break,
+                _ = ending.wait_for(|is_stopped| *is_stopped) => break,
                 run = due.recv() => match run {
                     Some(run) => self.carry_out(run, &scheduler, &stop).await,
                     None => break,
@@ -158,7 +164,7 @@ impl Service {
         };
         let run = ScanRun { schedule: due.schedule.clone(), due: due.at, start, end: Timestamp::now() };
         match result {
-            Ok(scanned) => self.tell(&run, &scanned, is_verifying),
+            Ok(done) => self.tell(&run, &done, is_verifying),
             Err(failure) => {
                 error!(schedule = run.schedule, "the scan could not begin: {failure}");
                 self.telemetry.record_failed_scan(&run);
@@ -222,7 +228,8 @@ impl Service {
 
     fn is_verifying(&self, now: Timestamp) -> bool {
         let Some(every) = self.config.scan.verify_every else { return false };
-        self.verified_at.is_none_or(|last| now.duration_since(last).as_secs() >= every.as_secs().cast_signed())
+        self.verified_at
+            .is_none_or(|last| now.duration_since(last).as_secs() >= every.as_secs().cast_signed())
     }
 
     fn apply(&mut self, change: Change, scheduler: &Scheduler) {
@@ -235,18 +242,22 @@ impl Service {
             }
             Change::New { checked, changed, needs_restart } => {
                 info!(?changed, ?needs_restart, "the configuration changed");
-                if let Some(level) = self.log_level.as_ref().filter(|_| checked.log.level != self.config.log.level) {
-                    if let Err(error) = level.set(&checked.log.level) {
-                        error!("log.level: {error}");
-                    }
+                let is_louder = checked.log.level != self.config.log.level;
+                let level = self.log_level.as_ref().filter(|_| is_louder);
+                if let Some(Err(error)) = level.map(|level| level.set(&checked.log.level)) {
+                    error!("log.level: {error}");
                 }
-                let schedules = checked.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect();
-                scheduler.replace(schedules);
+                let timings =
+                    checked.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect();
+                scheduler.replace(timings);
                 let names: Vec<&str> =
                     checked.scan.schedules.iter().map(|schedule| schedule.schedule.name.as_str()).collect();
                 self.telemetry.keep_schedules(&names);
-                let reload =
-                    if needs_restart.is_empty() { ConfigReload::Applied } else { ConfigReload::RestartNeeded };
+                let reload = if needs_restart.is_empty() {
+                    ConfigReload::Applied
+                } else {
+                    ConfigReload::RestartNeeded
+                };
                 self.telemetry.record_config_reload(reload);
                 self.config = *checked;
             }
@@ -262,8 +273,8 @@ impl Service {
         let size = self.store.size_on_disk().unwrap_or_default();
         self.telemetry.record_store(&self.store.faults(), &self.store.health(), size, None);
         let requests = self.client.requests();
-        self.telemetry.record_requests(requests.iter().map(|(k, n)| (k.verb, k.resource.as_str(), k.code, *n)));
-        self.telemetry.run_upkeep();
+        self.telemetry
+            .record_requests(requests.iter().map(|(k, n)| (k.verb, k.resource.as_str(), k.code, *n)));
     }
 
     async fn compact(&mut self, now: Timestamp) {
@@ -283,8 +294,9 @@ impl Service {
     }
 
     fn last_runs(&self) -> BTreeMap<String, Timestamp> {
-        let seconds: BTreeMap<String, i64> =
-            note(&self.state, LAST_RUNS).and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+        let seconds: BTreeMap<String, i64> = note(&self.state, LAST_RUNS)
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default();
         let time = |(name, second)| Some((name, Timestamp::from_second(second).ok()?));
         seconds.into_iter().filter_map(time).collect()
     }
@@ -292,8 +304,18 @@ impl Service {
     fn remember_run(&self, run: &ScanRun) {
         let mut runs = self.last_runs();
         runs.insert(run.schedule.clone(), run.start);
-        let seconds: BTreeMap<String, i64> = runs.into_iter().map(|(name, time)| (name, time.as_second())).collect();
+        let seconds: BTreeMap<String, i64> =
+            runs.into_iter().map(|(name, time)| (name, time.as_second())).collect();
         set_note(&self.state, LAST_RUNS, &seconds);
+    }
+}
+
+/// Keeps histograms from growing while nobody scrapes, also while a scan is under way.
+async fn tidy_metrics(telemetry: Telemetry) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
+    loop {
+        ticks.tick().await;
+        telemetry.run_upkeep();
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn tell_catalog(catalog: &Catalog) {
                 }
             }
             CatalogProblem::TooMany { n_left_out } => {
-                say(format_args!("{n_left_out} policies too many were left out"))
+                say(format_args!("{n_left_out} policies too many were left out"));
             }
         }
     }

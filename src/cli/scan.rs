@@ -117,7 +117,10 @@ enum ApiArg {
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
+        .build()?;
     if args.cluster {
         let filters = (!args.filter.is_empty()).then_some(filters);
         return runtime.block_on(cluster::run(args, &fail_on, filters));
@@ -360,7 +363,7 @@ fn write_plan(out: &mut dyn Write, outcome: &ScanOutcome, style: Style) -> anyho
     let mut table = Table::new(["ACTION", "RESOURCE", "POLICY", "WHY"]);
     for line in &outcome.totals.plan {
         let policy =
-            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), |policy| policy.report_name());
+            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), crate::model::PolicyKey::report_name);
         table.row([line.action.to_owned(), line.resource.key.to_string(), policy, line.reason.clone()]);
     }
     table.write(out, style)?;

@@ -1,4 +1,5 @@
-//! One request to the API server: bounded in time, size and number, tried again where that may help, and counted whatever comes of it.
+//! One request to the API server: bounded in time, size and number, tried again where that may help, and
+//! counted whatever comes of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,9 +23,11 @@ use crate::limits;
 /// Plain JSON.
 pub(super) const JSON: &str = "application/json";
 /// A list of objects of which only the metadata is sent.
-pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+pub(super) const METADATA_LIST: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// An object of which only the metadata is sent.
-pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+pub(super) const METADATA: &str =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /// The way to one API server.
 #[derive(Clone)]
@@ -103,15 +106,21 @@ impl Ask {
 }
 
 impl ClusterClient {
-    /// Opens the way that the settings describe. Nothing is asked yet: a server that is down, or refuses the credentials, shows with the first
-    /// request.
+    /// Opens the way that the settings describe. Nothing is asked yet: a server that is down, or refuses the
+    /// credentials, shows with the first request.
     pub async fn connect(settings: ClusterSettings) -> Result<Self, ConnectError> {
         let config = connect::configure(&settings).await?;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = connect::open(config)?;
         let in_flight = Semaphore::new(settings.n_in_flight.max(1));
-        let inner =
-            Inner { client, server, settings, counts: Counts::default(), in_flight, next_at: Mutex::default() };
+        let inner = Inner {
+            client,
+            server,
+            settings,
+            counts: Counts::default(),
+            in_flight,
+            next_at: Mutex::default(),
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -183,7 +192,8 @@ impl ClusterClient {
 
     /// Sends one request and reads the whole reply.
     async fn exchange(&self, ask: &Ask) -> Result<(u16, Bytes), ApiFailure> {
-        let mut request = Request::builder().method(ask.method.clone()).uri(&ask.path).header(ACCEPT, ask.accept);
+        let mut request =
+            Request::builder().method(ask.method.clone()).uri(&ask.path).header(ACCEPT, ask.accept);
         if !ask.body.is_empty() {
             request = request.header(CONTENT_TYPE, JSON);
         }
@@ -193,7 +203,8 @@ impl ClusterClient {
         let reply = self.0.client.send(request).await;
         let reply = reply.map_err(|error| ApiFailure::of_connection(&self.0.server, &error))?;
         let code = reply.status();
-        let seconds = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let seconds =
+            reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let n_bytes_max = if code.is_success() { ask.n_bytes_max } else { limits::REFUSAL_BYTES_MAX };
         let body = match self.read(ask, reply.into_body(), n_bytes_max).await {
             Ok(body) => body,
@@ -210,7 +221,12 @@ impl ClusterClient {
         let mut read = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
-                let message = format!("the reply to {} broke off after {} bytes: {}", ask.named(), read.len(), chain(&error));
+                let message = format!(
+                    "the reply to {} broke off after {} bytes: {}",
+                    ask.named(),
+                    read.len(),
+                    chain(&error)
+                );
                 ApiFailure::new(FailureClass::CutOff, message)
             })?;
             let Ok(data) = frame.into_data() else { continue };
@@ -240,6 +256,9 @@ impl ClusterClient {
 /// Reads a reply as a type that expects what it has to.
 pub(super) fn read_json<'r, T: serde::Deserialize<'r>>(reply: &'r [u8]) -> Result<T, ApiFailure> {
     serde_json::from_slice(reply).map_err(|error| {
-        ApiFailure::new(FailureClass::Unreadable, format!("a reply of the API server cannot be read: {error}"))
+        ApiFailure::new(
+            FailureClass::Unreadable,
+            format!("a reply of the API server cannot be read: {error}"),
+        )
     })
 }

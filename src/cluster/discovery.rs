@@ -1,7 +1,8 @@
-//! What the API server serves: aggregated discovery in two requests, or one request a group version from servers that do not have it.
+//! What the API server serves: aggregated discovery in two requests, or one request a group version from
+//! servers that do not have it.
 //!
-//! Replies: KEP-3352 (`apidiscovery.k8s.io/v2`) and the older `APIGroupList`, `APIResourceList`. A group whose server does not answer is marked: its
-//! kinds are not known to be gone.
+//! Replies: KEP-3352 (`apidiscovery.k8s.io/v2`) and the older `APIGroupList`, `APIResourceList`. A group
+//! whose server does not answer is marked: its kinds are not known to be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -211,7 +212,9 @@ impl Discovery {
             let list = reply.and_then(|reply| read_json::<ResourceList>(&reply));
             match list {
                 // Without the core group, or against a wall, there is nothing to scan with.
-                Err(failure) if group.is_empty() || failure.class == FailureClass::Unauthorized => Err(failure),
+                Err(failure) if group.is_empty() || failure.class == FailureClass::Unauthorized => {
+                    Err(failure)
+                }
                 list => Ok((group, version, list)),
             }
         });
@@ -259,8 +262,9 @@ impl Discovery {
         self.groups.get(group)?.iter().find(is_it)
     }
 
-    /// The kinds that any selector selects: each in the preferred version, unless only another is selected. Kinds that cannot be listed and watched
-    /// are no stored objects; that is told where a selector names one.
+    /// The kinds that any selector selects: each in the preferred version, unless only another is selected.
+    /// Kinds that cannot be listed and watched are no stored objects; that is told where a selector names
+    /// one.
     pub(super) fn select(&self, wanted: &[KindSelector]) -> Discovered {
         let mut discovered = Discovered {
             unknown_groups: self.unknown_groups.clone(),
@@ -291,15 +295,20 @@ impl Discovery {
                     let (plural, is_namespaced) = (served.plural.clone(), served.is_namespaced);
                     discovered.kinds.push(ScanKind { gvk, plural, is_namespaced });
                 } else if is_named {
-                    told.insert((gvk.to_string(), "objects of this kind cannot be listed and are not scanned".to_owned()));
+                    told.insert((
+                        gvk.to_string(),
+                        "objects of this kind cannot be listed and are not scanned".to_owned(),
+                    ));
                 }
             }
         }
         for (selector, _) in wanted.iter().zip(is_served).filter(|(_, is_served)| !is_served) {
             if let Some(kind) = selector.kind.as_literal() {
-                let subject =
-                    format!("{}/{}/{kind}", selector.group.as_str(), selector.version.as_str());
-                told.insert((subject, "a policy is about this kind, which the API server does not serve".to_owned()));
+                let subject = format!("{}/{}/{kind}", selector.group.as_str(), selector.version.as_str());
+                told.insert((
+                    subject,
+                    "a policy is about this kind, which the API server does not serve".to_owned(),
+                ));
             }
         }
         discovered.kinds.sort();

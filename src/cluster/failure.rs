@@ -1,4 +1,5 @@
-//! Why a request came to nothing: one value whatever broke, so that callers decide by class and people read one sentence.
+//! Why a request came to nothing: one value whatever broke, so that callers decide by class and people read
+//! one sentence.
 
 use std::error::Error;
 use std::time::Duration;
@@ -96,12 +97,14 @@ impl ApiFailure {
         let details = status.details.unwrap_or_default();
         let class = class_of(code, &status.reason);
         let said = if status.message.is_empty() { text_of(body, code) } else { status.message };
-        let retry_after = retry_after
-            .or_else(|| (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds)));
+        let retry_after = retry_after.or_else(|| {
+            (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds))
+        });
         let n = code.as_u16();
         let message = match class {
             FailureClass::Unauthorized => format!(
-                "the API server does not accept the credentials (401): a token may have expired or been revoked: {said}"
+                "the API server does not accept the credentials (401): \
+                 a token may have expired or been revoked: {said}"
             ),
             FailureClass::Forbidden
                 if details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating") =>
@@ -125,7 +128,8 @@ impl ApiFailure {
             );
         }
         let text = chain(error);
-        let is_tls = ["certificate", "UnknownIssuer", "InvalidCertificate", "HandshakeFailure", "CorruptMessage"];
+        let is_tls =
+            ["certificate", "UnknownIssuer", "InvalidCertificate", "HandshakeFailure", "CorruptMessage"];
         if is_tls.iter().any(|word| text.contains(word)) {
             return Self::new(
                 FailureClass::Untrusted,

@@ -1,5 +1,5 @@
-//! A page of a list, split without decoding its objects: each stays a slice of the reply, of which only the metadata that says who it is and
-//! whether it moved is read.
+//! A page of a list, split without decoding its objects: each stays a slice of the reply, of which only the
+//! metadata that says who it is and whether it moved is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -65,11 +65,15 @@ impl RawPage {
     pub(super) fn read(reply: &Bytes) -> Result<Self, ApiFailure> {
         let list: WireList<'_> = read_json(reply)?;
         let Some(items) = list.items else {
-            // An empty list of the API has `items`, as null or empty; a reply without is something else, and proves nothing.
+            // An empty list of the API has `items`, as null or empty; a reply without is something else, and
+            // proves nothing.
             if has_items(reply) {
                 return Ok(Self { items: Vec::new(), continues: list.metadata.continues });
             }
-            return Err(ApiFailure::new(FailureClass::Unreadable, "the API server answered a list with something else"));
+            return Err(ApiFailure::new(
+                FailureClass::Unreadable,
+                "the API server answered a list with something else",
+            ));
         };
         let items = items.into_iter().map(|item| reply.slice_ref(item.get().as_bytes())).collect();
         Ok(Self { items, continues: list.metadata.continues })
@@ -95,10 +99,13 @@ pub(super) fn metadata_of<'r, M: Deserialize<'r>>(object: &'r [u8]) -> Result<M,
     let end = UntilMetadata(&mut found).deserialize(&mut deserializer);
     match (found, end) {
         (Some(metadata), _) => Ok(metadata),
-        (None, Err(error)) => {
-            Err(ApiFailure::new(FailureClass::Unreadable, format!("an object of a list cannot be read: {error}")))
+        (None, Err(error)) => Err(ApiFailure::new(
+            FailureClass::Unreadable,
+            format!("an object of a list cannot be read: {error}"),
+        )),
+        (None, Ok(())) => {
+            Err(ApiFailure::new(FailureClass::Unreadable, "an object of a list has no metadata"))
         }
-        (None, Ok(())) => Err(ApiFailure::new(FailureClass::Unreadable, "an object of a list has no metadata")),
     }
 }
 

@@ -1,7 +1,9 @@
-//! The policies of a cluster with what belongs to them: every such kind that the server serves, listed to its end or not believed.
+//! The policies of a cluster with what belongs to them: every such kind that the server serves, listed to its
+//! end or not believed.
 //!
-//! A kind that cannot be listed keeps what was listed of it last, while the process lives. Without that its policies are unknown; and if what cannot be
-//! listed decides about other policies (exceptions, bindings), those are unknown as well, since without it they would mean something else.
+//! A kind that cannot be listed keeps what was listed of it last, while the process lives. Without that its
+//! policies are unknown; and if what cannot be listed decides about other policies (exceptions, bindings),
+//! those are unknown as well, since without it they would mean something else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -129,7 +131,10 @@ fn lose(listing: &mut PolicyListing, role: PolicyRole) -> String {
         PolicyRole::GlobalContextEntry => "policies that read such an entry cannot be evaluated".to_owned(),
         _ => {
             let kinds: Vec<&str> = lost.into_iter().map(PolicyKind::as_str).collect();
-            format!("without it these policies are not known in full, and keep the results that they have: {}", kinds.join(", "))
+            format!(
+                "without it these policies are not known in full, and keep the results that they have: {}",
+                kinds.join(", ")
+            )
         }
     }
 }
@@ -157,8 +162,7 @@ async fn list_kind(lists: &Lists, discovery: &Discovery, wanted: Wanted) -> List
         return Listed::NotServed;
     };
     let path = Discovery::path_of(group, served);
-    let gvk =
-        Gvk { group: group.to_owned(), version: served.version.clone(), kind: kind.to_owned() };
+    let gvk = Gvk { group: group.to_owned(), version: served.version.clone(), kind: kind.to_owned() };
     let (mut entries, mut problems) = (BTreeMap::new(), Vec::new());
     let mut n_bytes = 0;
     let end = lists

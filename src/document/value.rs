@@ -179,6 +179,7 @@ impl<'d> Value<'d> {
     }
 
     /// The number of items or entries; `None` for scalars.
+    #[expect(clippy::len_without_is_empty, reason = "a scalar is neither empty nor not")]
     pub fn len(&self) -> Option<usize> {
         match self {
             Self::Node(node) => Some(node.len()),

@@ -6,37 +6,23 @@ use std::sync::Arc;
 use super::{Action, Reason};
 use crate::document::Parts;
 use crate::fingerprint::PartPrints;
-use crate::model::{FactKey, Fingerprint, PolicyKey, PolicyKind, Verdict};
+use crate::model::{FactKey, Fingerprint, IndexRecord, PolicyKey, PolicyKind, Verdict};
 use crate::policy::CompiledPolicy;
 
-/// Whether everything stored about a resource was up to date when it was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settledness {
-    /// Every pair's verdict held.
-    Settled,
-    /// Some pair was left for another schedule or a later try.
-    Unsettled,
-}
-
 /// Whether a resource can be passed over without looking at its verdicts: it did not move, its policies did not, no fact did, and nothing
-/// is due.
-///
-/// `facts` pairs each fact's fingerprint as stored with the one it has now.
+/// is due. `fact_now` gives the fingerprint that a fact has now.
 pub fn shortcut(
-    stored_version: &str,
+    record: &IndexRecord,
     version: &str,
-    stored_applicable: Fingerprint,
     applicable: Fingerprint,
-    settledness: Settledness,
-    due_at_s: Option<i64>,
     now_s: i64,
-    mut facts: impl Iterator<Item = (Fingerprint, Option<Fingerprint>)>,
+    fact_now: impl Fn(&FactKey) -> Fingerprint,
 ) -> bool {
-    stored_version == version
-        && stored_applicable == applicable
-        && settledness == Settledness::Settled
-        && due_at_s.is_none_or(|due| now_s < due)
-        && facts.all(|(then, now)| now == Some(then))
+    record.is_settled
+        && record.version == version
+        && record.applicable == applicable
+        && record.due_at_s.is_none_or(|due| now_s < due)
+        && record.facts.iter().all(|(key, then)| fact_now(key) == *then)
 }
 
 /// What is known of a resource's pairs when they are decided.

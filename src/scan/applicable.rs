@@ -36,12 +36,12 @@ impl Finder {
         settings: &[Fingerprint],
     ) -> Self {
         let mut base = Hasher::new("patrol/applicable/1");
-        unknown.iter().for_each(|kind| {
+        for kind in unknown {
             base.str(kind.as_str());
-        });
-        settings.iter().for_each(|print| {
+        }
+        for print in settings {
             base.print(*print);
-        });
+        }
         Self { policies, base, found: DashMap::new() }
     }
 

@@ -19,7 +19,7 @@ use crate::model::{
     DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
     WrittenReport,
 };
-use crate::plan::{self, Action, Decision, Pairs, Reason, Settledness};
+use crate::plan::{self, Action, Decision, Pairs, Reason};
 use crate::policy::CompiledPolicy;
 use crate::report::{Report, ReportWrite, reported_status};
 use crate::store::StateChange;
@@ -110,7 +110,7 @@ impl Worker<'_> {
             return self.pass_over(&item.id, record, &applicable);
         }
         match item.content.decode(&item.id.gvk()) {
-            Ok(object) => self.look_at(item, &object, record, &applicable),
+            Ok(object) => self.look_at(item, &object, record.as_ref(), &applicable),
             Err(message) => {
                 // What cannot be read is not gone: everything about it stays as it is.
                 self.done.totals.problems.push(Problem {
@@ -126,21 +126,10 @@ impl Worker<'_> {
     }
 
     fn can_pass_over(&self, item: &Listed, record: &IndexRecord, applicable: &Applicable) -> bool {
-        let facts =
-            record.facts.iter().map(|(key, print)| (*print, Some(self.ctx.facts.get(key).fingerprint)));
-        let settled = if record.is_settled { Settledness::Settled } else { Settledness::Unsettled };
+        let fact_now = |key: &FactKey| self.ctx.facts.get(key).fingerprint;
         !self.ctx.scan.settings.is_verifying
             && record.id.version == item.id.version
-            && plan::shortcut(
-                &record.version,
-                &item.version,
-                record.applicable,
-                applicable.digest,
-                settled,
-                record.due_at_s,
-                self.ctx.now_s,
-                facts,
-            )
+            && plan::shortcut(record, &item.version, applicable.digest, self.ctx.now_s, fact_now)
             && reports::is_as_remembered(&self.ctx.standing, &item.id, record.report.as_ref())
     }
 
@@ -160,12 +149,12 @@ impl Worker<'_> {
         &mut self,
         item: &Listed,
         object: &Document,
-        record: Option<IndexRecord>,
+        record: Option<&IndexRecord>,
         applicable: &Arc<Applicable>,
     ) {
         let (ctx, id) = (self.ctx, &item.id);
         let prints = PartPrints::of(object);
-        let prints_before = record.as_ref().map(|record| PartPrints(record.prints));
+        let prints_before = record.map(|record| PartPrints(record.prints));
         let stored = if record.is_some() { self.verdicts(id) } else { Vec::new() };
         let facts_now = self.facts_now(&stored);
         let is_excluded = ctx.scan.settings.coverage.excludes_by_label(object);
@@ -302,13 +291,15 @@ impl Worker<'_> {
         &mut self,
         item: &Listed,
         prints: PartPrints,
-        record: Option<IndexRecord>,
+        record: Option<&IndexRecord>,
         applicable: &Arc<Applicable>,
         mut kept: Kept,
     ) {
         let id = &item.id;
         let mut report = self.report(id, &kept.verdicts, applicable);
-        let written = record.as_ref().and_then(|record| record.report.clone());
+        let written = record.and_then(|record| record.report.clone());
+        // With nothing stored, results of policies that could not be listed stand in the report alone.
+        kept.has_unknown |= record.is_none() && !self.ctx.scan.unknown.is_empty() && self.has_report(id);
         let step = if kept.has_unknown {
             // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
             kept.is_unsettled = true;
@@ -341,7 +332,7 @@ impl Worker<'_> {
         self.collect(report);
     }
 
-    fn finish(&mut self, mut new: IndexRecord, record: Option<IndexRecord>, step: Step) {
+    fn finish(&mut self, mut new: IndexRecord, record: Option<&IndexRecord>, step: Step) {
         let reports = &mut self.done.totals.reports;
         match step {
             Step::Unchanged(written) => {
@@ -373,7 +364,7 @@ impl Worker<'_> {
                 new.is_settled = false;
             }
         }
-        if record.as_ref() != Some(&new) {
+        if record != Some(&new) {
             self.done.changes.push(StateChange::Record(Box::new(new)));
         }
     }
@@ -381,6 +372,16 @@ impl Worker<'_> {
     fn tell_write(&mut self, id: &ResourceId, write: &ReportWrite) {
         if self.ctx.scan.settings.is_dry_run {
             self.done.totals.plan.push(plan_line(id, write));
+        }
+    }
+
+    /// Whether there is a report of Patrol's, or one to adopt.
+    fn has_report(&self, id: &ResourceId) -> bool {
+        match &self.ctx.standing {
+            Standing::Known(actual) => {
+                actual.of(id).is_some_and(|report| report.ownership != crate::report::Ownership::Foreign)
+            }
+            Standing::Unwritten | Standing::Unknown => false,
         }
     }
 

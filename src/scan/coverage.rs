@@ -29,7 +29,7 @@ impl Coverage {
         } else {
             &id.key.namespace
         };
-        !(self.skips_controlled && is_controlled)
+        (!is_controlled || !self.skips_controlled)
             && !self.excluded_namespaces.iter().any(|pattern| Wildcard::new(pattern).is_match(namespace))
             && !self.filters.excludes(id)
     }

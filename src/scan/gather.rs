@@ -17,6 +17,7 @@ use super::facts::FactCache;
 use super::leftovers::{self, Seen};
 use super::reports::{Actual, Standing};
 use super::{KindOutcome, KindState, Scan, ScanOutcome, Totals, write};
+use crate::fingerprint;
 use crate::inventory::{Discovered, ListError, Listed, Problem, ScanKind, SourceError};
 use crate::limits;
 use crate::matching::KindSelector;
@@ -75,7 +76,9 @@ async fn prepare(scan: Scan) -> (Arc<Context>, ScanOutcome) {
             }
         }
     };
-    let settings = [scan.settings.report.fingerprint(), scan.settings.coverage.fingerprint()];
+    // A resource that was scanned when no reports were written has to be looked at once they are.
+    let writes = fingerprint::of_bytes(if scan.sink.is_some() { b"written" } else { b"unwritten" });
+    let settings = [scan.settings.report.fingerprint(), scan.settings.coverage.fingerprint(), writes];
     let finder = Finder::new(scan.policies.clone(), &scan.unknown, &settings);
     let facts = FactCache::new(Arc::clone(&scan.source), Handle::current());
     let is_first = scan.state.as_ref().is_none_or(is_empty);
@@ -157,7 +160,15 @@ impl<'a> Course<'a> {
             if self.ctx.scan.stop.is_stopped() {
                 break Ok(false);
             }
-            let page = match self.ctx.scan.source.list(kind, cursor.take()).await {
+            let mut page = self.ctx.scan.source.list(kind, cursor.take());
+            // The server is waited for and the chunks are worked on at once.
+            let page = loop {
+                tokio::select! {
+                    page = &mut page => break page,
+                    Some(()) = working.next() => {}
+                }
+            };
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => break Err(error),
             };

@@ -34,13 +34,30 @@ pub(super) fn forget_kinds(ctx: &Context, kept: &KindSet, unknown_groups: &BTree
         let key = &record.id.key;
         !unknown_groups.contains(&key.group) && !kept.contains(&(key.group.clone(), key.kind.clone()))
     };
-    forget(ctx, records(ctx, None, is_gone), &Reason::NotSelected)
+    let mut gone = records(ctx, None, is_gone);
+    if !ctx.scan.unknown.is_empty() {
+        gone.retain(|record| !may_be_selected(ctx, record));
+    }
+    forget(ctx, gone, &Reason::NotSelected)
+}
+
+/// Whether a policy that could not be listed may still select the resource: one of those has a verdict on it, or that cannot be told.
+fn may_be_selected(ctx: &Context, record: &IndexRecord) -> bool {
+    let verdicts = ctx.scan.state.as_ref().map(|state| state.verdicts(&record.id));
+    match verdicts {
+        Some(Ok(verdicts)) => verdicts.iter().any(|verdict| ctx.scan.unknown.contains(&verdict.policy.kind)),
+        _ => true,
+    }
 }
 
 /// Deletes reports of ours that no resource asked for, where the kind of their owner was completely looked at.
 pub(super) fn delete_orphans(ctx: &Context, unproven: &KindSet, unknown_groups: &BTreeSet<String>) -> Done {
     let mut done = Done::default();
     let Standing::Known(actual) = &ctx.standing else { return done };
+    if !ctx.scan.unknown.is_empty() {
+        // A report may hold results of policies that could not be listed, on a resource that nobody else selects.
+        return done;
+    }
     for report in actual.unvisited() {
         let is_proven = report.owner_kind.as_ref().is_none_or(|(group, kind)| {
             !unknown_groups.contains(group) && !unproven.contains(&(group.clone(), kind.clone()))

@@ -2,7 +2,7 @@
 // JSON lines. `go run . > results.jsonl` regenerates the committed results.
 //
 // A line of table.txt is one expression; `<<a||b>>` stands for each of the alternatives in turn. An expression that names `object` is
-// evaluated over every document of documents.json, any other once.
+// evaluated over every document of documents.json, any other once. `-plain FILE` reads other expressions, one a line and without alternatives.
 package main
 
 import (
@@ -47,7 +47,15 @@ func main() {
 	out := json.NewEncoder(os.Stdout)
 	out.SetEscapeHTML(false)
 	seen := map[string]bool{}
-	for _, expression := range readTable("table.txt") {
+	expressions := []string{}
+	if len(os.Args) > 2 && os.Args[1] == "-plain" {
+		data, err := os.ReadFile(os.Args[2])
+		must(err)
+		expressions = strings.Split(string(data), "\n")
+	} else {
+		expressions = readTable("table.txt")
+	}
+	for _, expression := range expressions {
 		if seen[expression] {
 			continue
 		}

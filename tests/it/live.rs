@@ -3,6 +3,9 @@
 //! tests and says so; in CI that is a failure. What they share is in `control_plane.rs`.
 
 pub(crate) mod control_plane;
+mod definitions;
+mod facts;
+mod faults;
 mod proxy;
 mod scans;
 mod world;

@@ -8,6 +8,8 @@
 
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
+mod cel;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod jmespath;
@@ -19,6 +21,5 @@ mod live;
 mod shared;
 #[cfg(test)]
 mod store;
-
 #[cfg(test)]
-mod cel;
+mod tidy;

@@ -34,7 +34,8 @@ pub(super) async fn run(
         Some(store) => Some(State::open(Arc::clone(store), &Scanner::label_of(&client), now.as_second())?),
         None => None,
     };
-    let instead = if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
+    let instead =
+        if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
     let sink = match &args.reports {
         Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
         None => None,
@@ -51,19 +52,19 @@ pub(super) async fn run(
     };
     let (stop, progress) = (request.stop.clone(), Arc::clone(&request.progress));
     let scanner = Scanner::new(client, state);
-    let scanned = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await?;
-    input::tell_catalog(&scanned.catalog);
-    for policy in &scanned.catalog.policies {
+    let done = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await?;
+    input::tell_catalog(&done.catalog);
+    for policy in &done.catalog.policies {
         if let Standing::FolderOnly { reason } | Standing::NotScanned { reason } = &policy.standing {
             say(format_args!("{} is not scanned: {reason}", policy.key));
         }
     }
-    tell(args, &scanned.outcome, &scanned.policies, &|_| None, start.elapsed())?;
+    tell(args, &done.outcome, &done.policies, &|_| None, start.elapsed())?;
     if let Some(store) = &store {
         input::warn_if_degraded(&**store);
         store.close()?;
     }
-    Ok(exit(&scanned.outcome, fail_on, false))
+    Ok(exit(&done.outcome, fail_on, false))
 }
 
 fn config(args: &ScanArgs, filters: Option<ResourceFilters>) -> anyhow::Result<Checked> {

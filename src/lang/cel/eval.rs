@@ -1,7 +1,8 @@
 //! Evaluation: walks the program, borrows from document and program, counts cost.
 //!
-//! The order of evaluation, and which of several errors wins, are cel-go's (`interpreter/interpretable.go`); the cost is that of its tracker
-//! (`interpreter/runtimecost.go`), so that the API server's bounds bite at the same place.
+//! The order of evaluation, and which of several errors wins, are cel-go's (`interpreter/interpretable.go`);
+//! the cost is that of its tracker (`interpreter/runtimecost.go`), so that the API server's bounds bite at
+//! the same place.
 
 mod access;
 mod fold;
@@ -336,7 +337,8 @@ impl<'a, 'd> Machine<'a, 'd> {
     }
 }
 
-/// An optional in an optional loses a level where cel-go's conditional passes it on (`relativeAttribute.Resolve`).
+/// An optional in an optional loses a level where cel-go's conditional passes it on
+/// (`relativeAttribute.Resolve`).
 fn flatten(value: Value<'_>) -> Value<'_> {
     match &value {
         Value::Optional(Some(inner)) => match &**inner {
@@ -348,11 +350,13 @@ fn flatten(value: Value<'_>) -> Value<'_> {
     }
 }
 
-/// Whether a value may be given for a declared type: containers are judged by their first entry, as cel-go does.
+/// Whether a value may be given for a declared type: containers are judged by their first entry, as cel-go
+/// does.
 fn fits(kind: &Type, value: &Value<'_>) -> bool {
     match (kind, value) {
-        (Type::Dyn | Type::Param(_) | Type::Error, _) => true,
-        (Type::String, Value::String(_))
+        (Type::Dyn | Type::Param(_) | Type::Error, _)
+        | (Type::Struct(_), Value::Node(_))
+        | (Type::String, Value::String(_))
         | (Type::Int, Value::Int(_))
         | (Type::Bool, Value::Bool(_))
         | (Type::Double, Value::Double(_))
@@ -372,10 +376,8 @@ fn fits(kind: &Type, value: &Value<'_>) -> bool {
             &**name == "optional_type"
                 && inner.as_ref().zip(params.first()).is_none_or(|(value, kind)| fits(kind, value))
         }
-        (Type::Opaque(name, _), Value::Opaque(value)) => value.type_name() == &**name,
         (Type::Struct(name), Value::Map(map)) => map.type_name().is_none_or(|given| given == &**name),
-        (Type::Struct(name), Value::Opaque(value)) => value.type_name() == &**name,
-        (Type::Struct(_), Value::Node(_)) => true,
+        (Type::Struct(name) | Type::Opaque(name, _), Value::Opaque(value)) => value.type_name() == &**name,
         _ => false,
     }
 }

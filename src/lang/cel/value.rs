@@ -1,7 +1,8 @@
 //! What expressions compute: values that borrow the document and the program wherever they can.
 //!
-//! Scalars are copied, containers of a document stay in place ([`Value::Node`] is always a list or a map), computed ones are shared by
-//! reference count on one thread. Equality and order are CEL's: numbers of different types compare by value.
+//! Scalars are copied, containers of a document stay in place ([`Value::Node`] is always a list or a map),
+//! computed ones are shared by reference count on one thread. Equality and order are CEL's: numbers of
+//! different types compare by value.
 
 mod compare;
 mod list;
@@ -64,6 +65,11 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn std::any::Any;
     /// CEL's `==`.
     fn equals(&self, other: &dyn Opaque) -> bool;
+    /// Whether `==` with another value of the type is an error, as it is with some of the API server's.
+    fn refuses(&self, other: &dyn Opaque) -> bool {
+        let _ = other;
+        false
+    }
     /// What messages print.
     fn to_text(&self) -> String {
         format!("{self:?}")
@@ -264,11 +270,12 @@ impl<'d> Value<'d> {
         super::eval::add(self, other)
     }
 
-    /// The value as JSON, as the API server converts results: maps with string keys, numbers, strings for times and bytes.
+    /// The value as JSON, as the API server converts results: maps with string keys, numbers, strings for
+    /// times and bytes.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
         Some(match self {
-            Self::Null => Json::Null,
+            Self::Null | Self::Optional(None) => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
             Self::Int(value) => (*value).into(),
             Self::Uint(value) => (*value).into(),
@@ -291,7 +298,6 @@ impl<'d> Value<'d> {
                 Json::Object(object)
             }
             Self::Optional(Some(value)) => value.to_json()?,
-            Self::Optional(None) => Json::Null,
             Self::Type(name) => Json::String(name.to_string()),
             Self::Opaque(value) => Json::String(value.to_text()),
         })

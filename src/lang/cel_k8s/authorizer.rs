@@ -1,8 +1,9 @@
 //! `authorizer` and its checks (`pkg/cel/library/authz.go`).
 //!
-//! A check is answered by the surroundings: [`Activation::call_host`](crate::lang::cel::Activation::call_host) is asked for
-//! [`CHECK`] with one map (`user`, `path` or `group`, `resource`, `subresource`, `namespace`, `name`, `verb`, selectors) and answers with a map of
-//! `allowed`, `reason` and, if the check itself failed, `error`.
+//! A check is answered by the surroundings:
+//! [`Activation::call_host`](crate::lang::cel::Activation::call_host) is asked for [`CHECK`] with one map
+//! (`user`, `path` or `group`, `resource`, `subresource`, `namespace`, `name`, `verb`, selectors) and answers
+//! with a map of `allowed`, `reason` and, if the check itself failed, `error`.
 
 use crate::lang::cel::{Context, Entry, EvalError, Key, Opaque, Text, Value};
 
@@ -24,14 +25,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             if path.trim().is_empty() {
                 return Err(EvalError::Fixed("path must not be empty"));
             }
-            step::<Authorizer>(args, PATH, "path", path)
+            step(args, PATH, "path", path)
         },
     ),
     Entry::new(
         "group",
         "authorizer_group",
         "kubernetes.authorization.Authorizer.(string) -> kubernetes.authorization.GroupCheck",
-        |_, args| step::<Authorizer>(args, GROUP, "group", text(args, 1)?),
+        |_, args| step(args, GROUP, "group", text(args, 1)?),
     ),
     Entry::new(
         "serviceAccount",
@@ -48,12 +49,12 @@ pub(super) const ENTRIES: &[Entry] = &[
             if resource.trim().is_empty() {
                 return Err(EvalError::Fixed("resource must not be empty"));
             }
-            step::<Authorizer>(args, RESOURCE, "resource", resource)
+            step(args, RESOURCE, "resource", resource)
         },
     ),
-    resource_step("subresource", |_, args| step::<Authorizer>(args, RESOURCE, "subresource", text(args, 1)?)),
-    resource_step("namespace", |_, args| step::<Authorizer>(args, RESOURCE, "namespace", text(args, 1)?)),
-    resource_step("name", |_, args| step::<Authorizer>(args, RESOURCE, "name", text(args, 1)?)),
+    resource_step("subresource", |_, args| step(args, RESOURCE, "subresource", text(args, 1)?)),
+    resource_step("namespace", |_, args| step(args, RESOURCE, "namespace", text(args, 1)?)),
+    resource_step("name", |_, args| step(args, RESOURCE, "name", text(args, 1)?)),
     Entry::new(
         "check",
         "pathcheck_check",
@@ -85,14 +86,10 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 pub(super) const SELECTORS: &[Entry] = &[
-    resource_step("fieldSelector", |_, args| {
-        step::<Authorizer>(args, RESOURCE, "fieldSelector", text(args, 1)?)
-    })
-    .costing(costs::selector),
-    resource_step("labelSelector", |_, args| {
-        step::<Authorizer>(args, RESOURCE, "labelSelector", text(args, 1)?)
-    })
-    .costing(costs::selector),
+    resource_step("fieldSelector", |_, args| step(args, RESOURCE, "fieldSelector", text(args, 1)?))
+        .costing(costs::selector),
+    resource_step("labelSelector", |_, args| step(args, RESOURCE, "labelSelector", text(args, 1)?))
+        .costing(costs::selector),
 ];
 
 const PATH: &str = "kubernetes.authorization.PathCheck";
@@ -164,7 +161,7 @@ pub fn request_resource<'d>(group: &str, resource: &str, namespace: &str, name: 
     Value::opaque(Authorizer { type_name: RESOURCE, said })
 }
 
-fn step<'d, T>(
+fn step<'d>(
     args: &[Value<'d>],
     type_name: &'static str,
     key: &'static str,
@@ -185,7 +182,7 @@ fn service_account<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Va
     if !super::format::is_label(namespace)? {
         return Err(EvalError::Fixed("Invalid service account namespace"));
     }
-    step::<Authorizer>(args, AUTHORIZER, "user", &format!("system:serviceaccount:{namespace}:{name}"))
+    step(args, AUTHORIZER, "user", &format!("system:serviceaccount:{namespace}:{name}"))
 }
 
 fn check<'d>(ctx: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::gostd::quantity::Quantity;
+use crate::gostd::quantity::{Format, Quantity};
 use crate::lang::cel::{Context, Entry, EvalError, Opaque, Value};
 
 use super::arguments::{argument, own, text};
@@ -11,7 +11,7 @@ use super::costs;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("quantity", "string_to_quantity", "(string) -> kubernetes.Quantity", |_, args| {
         match Quantity::parse(text(args, 0)?) {
-            Ok(quantity) => Ok(Value::opaque(QuantityValue(quantity))),
+            Ok(quantity) => Ok(to_value(quantity, false)),
             Err(error) => Err(EvalError::failed(error.to_string())),
         }
     })
@@ -67,7 +67,11 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 #[derive(Debug)]
-struct QuantityValue(Quantity);
+struct QuantityValue {
+    amount: Quantity,
+    /// Made by `add` or `sub`: the API server cannot compare with such a one on the right of `==`.
+    is_computed: bool,
+}
 
 impl Opaque for QuantityValue {
     fn type_name(&self) -> &'static str {
@@ -79,16 +83,24 @@ impl Opaque for QuantityValue {
     }
 
     fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.0 == other.0)
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| self.amount == other.amount)
+    }
+
+    fn refuses(&self, other: &dyn Opaque) -> bool {
+        other.as_any().downcast_ref::<Self>().is_some_and(|other| other.is_computed)
     }
 
     fn to_text(&self) -> String {
-        self.0.to_string()
+        self.amount.to_string()
     }
 }
 
+fn to_value<'d>(amount: Quantity, is_computed: bool) -> Value<'d> {
+    Value::opaque(QuantityValue { amount, is_computed })
+}
+
 fn amount<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v Quantity, EvalError> {
-    own::<QuantityValue>(args, at).map(|value| &value.0)
+    own::<QuantityValue>(args, at).map(|value| &value.amount)
 }
 
 fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
@@ -98,17 +110,15 @@ fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
 /// The second operand: a quantity, or an integer as one.
 fn operand(args: &[Value<'_>]) -> Result<Quantity, EvalError> {
     match argument(args, 1)? {
-        Value::Int(value) => {
-            Quantity::parse(&value.to_string()).map_err(|error| EvalError::failed(error.to_string()))
-        }
+        Value::Int(value) => Ok(Quantity::from_i64(*value, Format::DecimalExponent)),
         _ => amount(args, 1).cloned(),
     }
 }
 
 fn add<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
-    Ok(Value::opaque(QuantityValue(amount(args, 0)?.add(&operand(args)?))))
+    Ok(to_value(amount(args, 0)?.add(&operand(args)?), true))
 }
 
 fn sub<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
-    Ok(Value::opaque(QuantityValue(amount(args, 0)?.sub(&operand(args)?))))
+    Ok(to_value(amount(args, 0)?.sub(&operand(args)?), true))
 }

@@ -1,5 +1,6 @@
-//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a server, a network or a
-//! balancer between can fail. Speaks plain HTTP to the client and the real thing to the server.
+//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a
+//! server, a network or a balancer between can fail. Speaks plain HTTP to the client and the real thing to
+//! the server.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,11 +10,12 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use kube::Client;
-use serde_json::json;
-use tokio::task::JoinHandle;
+use serde_json::{Value, json};
+use tokio::task::{AbortHandle, JoinHandle};
 
 /// What happens to a request instead of its answer.
 #[derive(Clone, Debug)]
@@ -26,14 +28,13 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The answer's first half, then nothing more.
     Cut,
-    /// Something happens, such as a change of an object, before the request goes on.
-    Meanwhile(Arc<dyn MeanwhileAction>),
-}
-
-/// What happens before a request goes on.
-pub(crate) trait MeanwhileAction: Send + Sync + std::fmt::Debug {
-    /// Does it.
-    fn act(&self) -> futures_util::future::BoxFuture<'_, ()>;
+    /// The plain answer, whatever form the client would rather have: how a server answers that knows no
+    /// better.
+    Plain,
+    /// The server is gone: this connection breaks, and new ones are refused.
+    Die,
+    /// This object is changed by a merge patch before the request goes on.
+    Meanwhile(String, Value),
 }
 
 #[derive(Debug)]
@@ -48,7 +49,10 @@ struct Rule {
 }
 
 #[derive(Debug, Default)]
-struct Rules(Mutex<Vec<Rule>>);
+struct Rules {
+    rules: Mutex<Vec<Rule>>,
+    server: Mutex<Option<AbortHandle>>,
+}
 
 /// A running proxy; it ends when it is dropped.
 #[derive(Debug)]
@@ -65,7 +69,9 @@ impl Proxy {
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let rules = Arc::new(Rules::default());
         let app = Router::new().fallback(answer).with_state((upstream, Arc::clone(&rules)));
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
+        let server =
+            tokio::spawn(async move { axum::serve(listener, app).await.expect("a server that serves") });
+        *rules.server.lock().expect("no panic while locked") = Some(server.abort_handle());
         Self { address, rules, server }
     }
 
@@ -74,7 +80,8 @@ impl Proxy {
         kubeconfig(&self.address)
     }
 
-    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped` pass.
+    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped`
+    /// pass.
     pub(crate) fn break_after(
         &self,
         n_skipped: usize,
@@ -84,7 +91,7 @@ impl Proxy {
         fault: Fault,
     ) {
         let rule = Rule { method, path: path.to_owned(), fault, n_skipped, n_left: n, n_hit: 0 };
-        self.rules.0.lock().expect("no panic while locked").push(rule);
+        self.rules.rules.lock().expect("no panic while locked").push(rule);
     }
 
     /// Breaks the next `n` requests of that method whose path contains `path`.
@@ -99,7 +106,7 @@ impl Proxy {
 
     /// Repairs everything; how often each rule was hit.
     pub(crate) fn repair(&self) -> Vec<usize> {
-        let mut rules = self.rules.0.lock().expect("no panic while locked");
+        let mut rules = self.rules.rules.lock().expect("no panic while locked");
         rules.drain(..).map(|rule| rule.n_hit).collect()
     }
 }
@@ -122,9 +129,12 @@ pub(crate) fn kubeconfig(server: &str) -> String {
 }
 
 async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: Request) -> Response {
-    let fault = {
+    let is_dead = rules.server.lock().expect("no panic while locked").is_none();
+    let fault = if is_dead {
+        Some(Fault::Cut)
+    } else {
         let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let mut rules = rules.0.lock().expect("no panic while locked");
+        let mut rules = rules.rules.lock().expect("no panic while locked");
         let mut found = None;
         for rule in rules.iter_mut() {
             if rule.n_left > 0 && request.method().as_str() == rule.method && path.contains(&rule.path) {
@@ -151,8 +161,22 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             tokio::time::sleep(delay).await;
             status(504, "Timeout")
         }
-        Some(Fault::Meanwhile(action)) => {
-            action.act().await;
+        Some(Fault::Plain) => {
+            let mut request = request;
+            request.headers_mut().insert("accept", http::HeaderValue::from_static("application/json"));
+            pass(&upstream, request).await
+        }
+        Some(Fault::Die) => {
+            rules.server.lock().expect("no panic while locked").take().expect("one death").abort();
+            let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+            Response::new(Body::from_stream(futures_util::stream::iter([Err::<&[u8], _>(broken)])))
+        }
+        Some(Fault::Meanwhile(path, patch)) => {
+            let change = http::Request::patch(path)
+                .header("content-type", "application/merge-patch+json")
+                .body(patch.to_string().into_bytes())
+                .expect("a request");
+            upstream.request_text(change).await.expect("a change");
             pass(&upstream, request).await
         }
         Some(Fault::Cut) => {
@@ -160,7 +184,13 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             let bytes = body.collect().await.expect("a body").to_bytes();
             let half = bytes.slice(..bytes.len() / 2);
             let broken = Err(io::Error::from(io::ErrorKind::ConnectionReset));
-            let body = futures_util::stream::iter([Ok(half), broken]);
+            // The half is on its way before the rest breaks.
+            let body = futures_util::stream::iter([Ok(half), broken]).then(async |part| {
+                if part.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                part
+            });
             Response::from_parts(parts, Body::from_stream(body))
         }
         None => pass(&upstream, request).await,
@@ -176,8 +206,8 @@ async fn pass(upstream: &Client, request: Request) -> Response {
             passed = passed.header(name, value);
         }
     }
-    let passed = passed.body(kube::client::Body::from(body)).expect("a request");
-    match upstream.send(passed).await {
+    let request = passed.body(kube::client::Body::from(body)).expect("a request");
+    match upstream.send(request).await {
         Ok(reply) => {
             let code = reply.status();
             let bytes = reply.into_body().collect().await.expect("a reply's body").to_bytes();

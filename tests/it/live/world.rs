@@ -1,5 +1,5 @@
-//! A control plane of which one test at a time has everything, Patrol's parts as the service puts them together, and what tests look
-//! at afterwards.
+//! A control plane of which one test at a time has everything, Patrol's parts as the service puts them
+//! together, and what tests look at afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSink, ClusterSource, Credentials};
 use patrol::inventory::{Problem, Source};
 use patrol::plan::Action;
 use patrol::policy::{Catalog, CatalogSettings, ExceptionScope, Standing};
@@ -25,7 +25,6 @@ use super::proxy::Proxy;
 const START_S: i64 = 1_800_000_000;
 
 /// One test's turn with the control plane.
-
 pub(crate) struct World {
     pub(crate) plane: &'static ControlPlane,
     pub(crate) admin: Client,
@@ -34,8 +33,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Waits for the turn, removes what others left, and makes a namespace of that name. `None`, told loudly, where there is no
-    /// control plane.
+    /// Waits for the turn, removes what others left, and makes a namespace of that name. `None`, told loudly,
+    /// where there is no control plane.
     pub(crate) async fn begin(ns: &str) -> Option<Self> {
         static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
         static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -51,6 +50,14 @@ impl World {
         Some(world)
     }
 
+    /// A turn with a control plane of the test's own, without CRDs.
+    pub(crate) async fn bare(plane: &'static ControlPlane, ns: &str) -> Self {
+        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let admin = plane.client("admin").await;
+        plane.create_namespace(&admin, ns).await;
+        Self { plane, admin, ns: ns.to_owned(), _turn: TURN.lock().await }
+    }
+
     async fn wipe(&self) {
         let kinds = [
             ("kyverno.io/v1", "ClusterPolicy"),
@@ -58,6 +65,7 @@ impl World {
             ("kyverno.io/v2", "PolicyException"),
             ("kyverno.io/v2beta1", "GlobalContextEntry"),
             ("v1", "Pod"),
+            ("v1", "LimitRange"),
             ("wgpolicyk8s.io/v1alpha2", "PolicyReport"),
             ("wgpolicyk8s.io/v1alpha2", "ClusterPolicyReport"),
         ];
@@ -68,7 +76,10 @@ impl World {
                 let name = object.metadata.name.as_deref().expect("a name");
                 let _ = api.delete(name, &DeleteParams::default().grace_period(0)).await;
             }
-            until("the objects are gone", async || self.all(api_version, kind).await.is_empty().then_some(())).await;
+            until("the objects are gone", async || {
+                self.all(api_version, kind).await.is_empty().then_some(())
+            })
+            .await;
         }
     }
 
@@ -78,7 +89,8 @@ impl World {
         api.list(&ListParams::default()).await.expect("a list").items
     }
 
-    /// The reports of `wgpolicyk8s.io`, by the name of what they are about, with their results as `policy: status`.
+    /// The reports of `wgpolicyk8s.io`, by the name of what they are about, with their results as `policy:
+    /// status`.
     pub(crate) async fn reports(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let reports = self.all("wgpolicyk8s.io/v1alpha2", "PolicyReport").await;
         reports.iter().map(|report| (text(&report.data, "/scope/name"), results(report))).collect()
@@ -110,35 +122,41 @@ impl World {
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("a change");
     }
 
-    /// Replaces an object as it is.
-    pub(crate) async fn replace(&self, api_version: &str, kind: &str, object: &DynamicObject) {
-        let api = self.plane.api(&self.admin, api_version, kind, object.metadata.namespace.as_deref()).await;
-        let name = object.metadata.name.as_deref().expect("a name");
-        api.replace(name, &PostParams::default(), object).await.expect("a change");
-    }
-
     /// Deletes an object and waits until it is gone.
     pub(crate) async fn delete(&self, api_version: &str, kind: &str, name: &str) {
         let api = self.plane.api(&self.admin, api_version, kind, Some(&self.ns)).await;
         api.delete(name, &DeleteParams::default().grace_period(0)).await.expect("a deletion");
-        until("the object is gone", async || api.get_opt(name).await.expect("an answer").is_none().then_some(()))
-            .await;
+        until("the object is gone", async || {
+            api.get_opt(name).await.expect("an answer").is_none().then_some(())
+        })
+        .await;
     }
 
     /// Patrol with a new state, as the service would start it.
     pub(crate) async fn patrol(&self) -> Patrol {
-        let text = std::fs::read_to_string(self.plane.process().kubeconfig()).expect("a kubeconfig");
-        Patrol::start(&text, "admin", Arc::new(MemoryStore::new()), quick()).await
+        Patrol::start(&self.kubeconfig(), "admin", Arc::new(MemoryStore::new()), quick()).await
     }
 
     /// A proxy to the API server, and Patrol behind it.
-    pub(crate) async fn broken(&self) -> (Proxy, Patrol) {
+    pub(crate) async fn proxied(&self) -> (Proxy, Patrol) {
+        self.proxied_with(quick()).await
+    }
+
+    /// A proxy to the API server, and Patrol behind it with these settings.
+    pub(crate) async fn proxied_with(&self, settings: ClusterSettings) -> (Proxy, Patrol) {
         let proxy = Proxy::start(self.admin.clone()).await;
-        let patrol = Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), quick()).await;
+        let patrol =
+            Patrol::start(&proxy.kubeconfig(), "proxy", Arc::new(MemoryStore::new()), settings).await;
         (proxy, patrol)
     }
 
-    /// What the API server counts of requests that only Patrol makes: everything but watches, leases, and its own look at metrics.
+    /// The kubeconfig of the control plane.
+    pub(crate) fn kubeconfig(&self) -> String {
+        std::fs::read_to_string(self.plane.process().kubeconfig()).expect("a kubeconfig")
+    }
+
+    /// What the API server counts of requests that only Patrol makes: everything but watches, leases, and its
+    /// own look at metrics.
     pub(crate) async fn counted(&self) -> ApiserverRequests {
         self.plane.apiserver_requests_total(&self.admin).await
     }
@@ -149,7 +167,7 @@ pub(crate) fn quick() -> ClusterSettings {
     ClusterSettings {
         n_tries: 3,
         backoff: Duration::from_millis(20),
-        request_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(20),
         n_page_objects: 2,
         ..ClusterSettings::default()
     }
@@ -198,7 +216,8 @@ impl Seen {
 
     /// Everything that went wrong, as text.
     pub(crate) fn told(&self) -> String {
-        let problems = self.problems.iter().chain(&self.outcome.problems).chain(&self.outcome.totals.problems);
+        let problems =
+            self.problems.iter().chain(&self.outcome.problems).chain(&self.outcome.totals.problems);
         let kinds = self.outcome.kinds.iter().map(|kind| format!("{}: {:?}", kind.kind, kind.state));
         problems.map(|p| format!("{}: {}", p.subject, p.message)).chain(kinds).collect::<Vec<_>>().join("\n")
     }
@@ -272,7 +291,7 @@ impl Patrol {
         let state = State::open(store, &self.source.label(), now_s).expect("a state");
         let mut settings = ScanSettings::at(Timestamp::from_second(now_s).expect("a time"));
         settings.is_dry_run = self.is_dry_run;
-        settings.report.api = sink.as_ref().map_or(ReportApi::default(), |sink| sink.api());
+        settings.report.api = sink.as_ref().map_or(ReportApi::default(), ClusterSink::api);
         let scan = Scan {
             source: Arc::clone(&self.source) as Arc<dyn Source>,
             sink: sink.map(|sink| Arc::new(sink) as Arc<dyn Sink>),
@@ -338,7 +357,11 @@ pub(crate) fn results(report: &DynamicObject) -> BTreeMap<String, String> {
 
 /// The text at a pointer.
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value:#}")).to_owned()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_else(|| panic!("no {pointer} in {value:#}"))
+        .to_owned()
 }
 
 /// Results by policy, for comparisons.

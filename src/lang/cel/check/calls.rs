@@ -83,7 +83,7 @@ impl Checker<'_> {
         let (mut resolved, is_known) = self.plain_call(expr, target, function, args);
         self.n_exempt -= usize::from(is_exempt);
         if is_known && self.is_checked {
-            if self.env.validates_literals {
+            if self.env.validates_literals || self.env.validates_format {
                 self.demand_valid_literals(expr.at, function, target, args);
             }
             if self.env.instantiates_conversions {
@@ -103,23 +103,28 @@ impl Checker<'_> {
     ) -> (Typed, bool) {
         let n_issues = self.issues.len();
         let mut checked = Vec::with_capacity(args.len() + 1);
+        let before = self.instantiation.take();
         for arg in args {
             checked.push(self.expr(arg));
         }
+        // A receiver is checked behind the arguments but planned before them.
+        let of_args = self.instantiation.take();
         let typed = match target {
             None => {
                 let function = function.strip_prefix('.').unwrap_or(function);
                 self.resolve(expr.at, function, false, checked)
             }
-            Some(target) => match self.namespaced(target, function) {
-                Some(name) => self.resolve(expr.at, &name, false, checked),
-                None => {
+            Some(target) => {
+                if let Some(name) = self.namespaced(target, function) {
+                    self.resolve(expr.at, &name, false, checked)
+                } else {
                     let target = self.expr(target);
                     checked.insert(0, target);
                     self.resolve(expr.at, function, true, checked)
                 }
-            },
+            }
         };
+        self.instantiation = before.or(self.instantiation.take()).or(of_args);
         (typed, self.issues.len() == n_issues)
     }
 
@@ -130,7 +135,8 @@ impl Checker<'_> {
         self.env.functions.contains_key(name.as_str()).then_some(name)
     }
 
-    /// Conversions of constants and constant expressions are done when the program is made; failing ones refuse it.
+    /// Conversions of constants and constant expressions are done when the program is made; failing ones
+    /// refuse it.
     fn instantiate(&mut self, function: &str, args: &[Expr], ir: Ir) -> Ir {
         let is_conversion = CONVERSIONS.contains(&function) && args.iter().all(is_constant);
         let pattern = match args {
@@ -191,45 +197,7 @@ impl Checker<'_> {
             return self
                 .refuse(at, format!("found no matching overload for '{function}' applied to '{shown}'"));
         };
-        (self.lower(function, candidates, args), result)
-    }
-
-    fn lower(&mut self, function: &str, candidates: Vec<Arc<Overload>>, args: Vec<Ir>) -> Ir {
-        let is_builtin = is_builtin(function, &candidates);
-        let is_optional = candidates.iter().any(|candidate| candidate.entry.id.starts_with("optional_or"));
-        let call = |args| {
-            let candidates = candidates.clone();
-            Ir::Call(Box::new(Call { function: function.into(), candidates, args }))
-        };
-        if let (Some(operator), true, 2) = (operator(function), is_builtin, args.len()) {
-            let args: Result<[Ir; 2], _> = args.try_into();
-            return match args {
-                Ok([text, pattern]) if operator == Operator::Matches => matches(text, pattern),
-                Ok(args) => Ir::Binary(operator, candidates.len() == 1, Box::new(args)),
-                Err(args) => call(args),
-            };
-        }
-        let mut each = args.into_iter();
-        match (function, each.next(), each.next(), each.next()) {
-            ("!_", Some(operand), None, None) => Ir::Not(Box::new(operand)),
-            ("-_", Some(operand), None, None) => Ir::Negate(Box::new(operand)),
-            ("size", Some(operand), None, None) if is_builtin => Ir::Size(Box::new(operand)),
-            ("dyn", Some(operand), None, None) => operand,
-            ("_[_]" | "_[?_]", Some(operand), Some(index), None) => Ir::Index {
-                operand: Box::new(operand),
-                index: Box::new(index),
-                is_optional: function == "_[?_]",
-            },
-            ("_?_:_", Some(condition), Some(then), Some(otherwise)) => {
-                Ir::If(Box::new([condition, then, otherwise]))
-            }
-            ("or" | "orValue", Some(left), Some(right), None) if is_optional => {
-                Ir::OptOr { left: Box::new(left), right: Box::new(right), unwraps: function == "orValue" }
-            }
-            (_, first, second, third) => {
-                call(first.into_iter().chain(second).chain(third).chain(each).collect())
-            }
-        }
+        (lower(function, &candidates, args), result)
     }
 }
 
@@ -241,4 +209,39 @@ fn matches(text: Ir, pattern: Ir) -> Ir {
         return Ir::Matches(Box::new(text), Box::new(regex));
     }
     Ir::Binary(Operator::Matches, true, Box::new([text, pattern]))
+}
+
+/// The operation of a call.
+fn lower(function: &str, candidates: &[Arc<Overload>], args: Vec<Ir>) -> Ir {
+    let is_builtin = is_builtin(function, candidates);
+    let is_optional = candidates.iter().any(|candidate| candidate.entry.id.starts_with("optional_or"));
+    let call = |args| {
+        let candidates = candidates.to_vec();
+        Ir::Call(Box::new(Call { function: function.into(), candidates, args }))
+    };
+    if let (Some(operator), true, 2) = (operator(function), is_builtin, args.len()) {
+        let args: Result<[Ir; 2], _> = args.try_into();
+        return match args {
+            Ok([text, pattern]) if operator == Operator::Matches => matches(text, pattern),
+            Ok(args) => Ir::Binary(operator, candidates.len() == 1, Box::new(args)),
+            Err(args) => call(args),
+        };
+    }
+    let mut each = args.into_iter();
+    match (function, each.next(), each.next(), each.next()) {
+        ("!_", Some(operand), None, None) => Ir::Not(Box::new(operand)),
+        ("-_", Some(operand), None, None) => Ir::Negate(Box::new(operand)),
+        ("size", Some(operand), None, None) if is_builtin => Ir::Size(Box::new(operand)),
+        ("dyn", Some(operand), None, None) => operand,
+        ("_[_]" | "_[?_]", Some(operand), Some(index), None) => {
+            Ir::Index { operand: Box::new(operand), index: Box::new(index), is_optional: function == "_[?_]" }
+        }
+        ("_?_:_", Some(condition), Some(then), Some(otherwise)) => {
+            Ir::If(Box::new([condition, then, otherwise]))
+        }
+        ("or" | "orValue", Some(left), Some(right), None) if is_optional => {
+            Ir::OptOr { left: Box::new(left), right: Box::new(right), unwraps: function == "orValue" }
+        }
+        (_, first, second, third) => call(first.into_iter().chain(second).chain(third).chain(each).collect()),
+    }
 }

@@ -12,8 +12,12 @@ const COST_MAX: u64 = 10_000;
 fn is_foldable(ir: &Ir) -> bool {
     let is_const = |ir: &Ir| ir.as_const().is_some();
     match ir {
-        Ir::Not(operand) | Ir::Negate(operand) | Ir::Size(operand) => is_const(operand),
-        Ir::Select { operand, .. } | Ir::Has { operand, .. } | Ir::Matches(operand, _) => is_const(operand),
+        Ir::Not(operand)
+        | Ir::Negate(operand)
+        | Ir::Size(operand)
+        | Ir::Select { operand, .. }
+        | Ir::Has { operand, .. }
+        | Ir::Matches(operand, _) => is_const(operand),
         Ir::Index { operand, index, .. } => is_const(operand) && is_const(index),
         Ir::Binary(_, _, args) => args.iter().all(is_const),
         Ir::Call(call) => {

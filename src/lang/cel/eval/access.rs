@@ -123,15 +123,12 @@ impl<'d> Machine<'_, 'd> {
     #[inline(never)]
     pub(super) fn index(&mut self, operand: &'d Ir, index: &'d Ir, is_optional: bool) -> Outcome<'d> {
         let value = self.run(operand)?;
-        let index = match &value {
-            Value::Optional(None) => return Ok(value),
-            _ => {
-                let cost = u64::from(!index.is_attribute());
-                let index = self.run(index)?;
-                self.charge(cost)?;
-                index
-            }
-        };
+        if matches!(value, Value::Optional(None)) {
+            return Ok(value);
+        }
+        let cost = u64::from(!index.is_attribute());
+        let index = self.run(index)?;
+        self.charge(cost)?;
         if !operand.is_attribute() {
             self.charge(1)?;
         }

@@ -1,7 +1,7 @@
 //! Comprehensions, with cel-go's rules of which error survives.
 //!
-//! `all` and `exists` keep the first error and go on for a deciding item; `exists_one`, `filter` and a filtered `map` keep the last error of
-//! their condition; everything else ends at its first error.
+//! `all` and `exists` keep the first error and go on for a deciding item; `exists_one`, `filter` and a
+//! filtered `map` keep the last error of their condition; everything else ends at its first error.
 
 use std::rc::Rc;
 
@@ -161,7 +161,7 @@ impl<'d> Machine<'_, 'd> {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
                     let value = self.run(value)?;
                     self.charge(3)?;
-                    insert(&mut state.map, self.current(fold.first), value)?;
+                    insert(&mut state.map, &self.current(fold.first), value)?;
                 }
                 Ok(Flow::Next)
             }
@@ -171,7 +171,7 @@ impl<'d> Machine<'_, 'd> {
                     self.charge(2)?;
                     let entry = entry.as_map().ok_or(NO_SUCH_OVERLOAD)?;
                     for (key, value) in entry.iter() {
-                        insert(&mut state.map, key, value)?;
+                        insert(&mut state.map, &key, value)?;
                     }
                 }
                 Ok(Flow::Next)
@@ -186,7 +186,8 @@ impl<'d> Machine<'_, 'd> {
         }
     }
 
-    /// An error of a transform ends an unfiltered `map`; a filtered one goes on, as a later condition may fail too.
+    /// An error of a transform ends an unfiltered `map`; a filtered one goes on, as a later condition may
+    /// fail too.
     #[expect(clippy::unused_self, reason = "reads as the other steps")]
     fn fail(&self, error: EvalError, goes_on: bool, state: &mut State<'d>) -> Result<(), EvalError> {
         if !goes_on || !error.is_absorbable() {
@@ -229,8 +230,8 @@ impl<'d> Machine<'_, 'd> {
     }
 }
 
-fn insert<'d>(map: &mut MapValue<'d>, key: Value<'d>, value: Value<'d>) -> Result<(), EvalError> {
-    let Some(key) = Key::of(&key) else { return Err(NO_SUCH_OVERLOAD) };
+fn insert<'d>(map: &mut MapValue<'d>, key: &Value<'d>, value: Value<'d>) -> Result<(), EvalError> {
+    let Some(key) = Key::of(key) else { return Err(NO_SUCH_OVERLOAD) };
     if map.get(&key).is_some() {
         let text = go_display(&key.to_value());
         return Err(EvalError::failed(format!("insert failed: key {text} already exists")));

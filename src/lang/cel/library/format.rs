@@ -1,5 +1,8 @@
-//! `format`, in its two generations: up to version 3 of the strings library with numbers as an English locale groups them, and from version 4
-//! without a locale (cel-go's `ext/formatting.go` and `ext/formatting_v2.go`).
+//! `format`, in its two generations: up to version 3 of the strings library with numbers as an English locale
+//! groups them, and from version 4 without a locale (cel-go's `ext/formatting.go` and
+//! `ext/formatting_v2.go`).
+
+use std::fmt::Write as _;
 
 use super::super::error::EvalError;
 use super::super::eval::Context;
@@ -136,12 +139,19 @@ fn signed(value: i64, digits: impl Fn(u64) -> String) -> String {
     format!("{sign}{}", digits(value.unsigned_abs()))
 }
 
+fn hex_digits(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 fn hex(value: &Value<'_>, is_upper: bool, generation: Generation) -> Result<String, EvalError> {
     let text = match value {
         Value::Int(value) => signed(*value, |magnitude| format!("{magnitude:x}")),
         Value::Uint(value) => format!("{value:x}"),
-        Value::String(text) => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
-        Value::Bytes(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Value::String(text) => hex_digits(text.as_bytes()),
+        Value::Bytes(bytes) => hex_digits(bytes),
         _ => {
             let what = match generation {
                 Generation::First => "only integers, byte buffers, and strings can be formatted as hex",
@@ -202,7 +212,8 @@ fn fixed(value: f64, precision: usize, generation: Generation) -> String {
     }
 }
 
-/// What is wrong with a constant template of the first generation for arguments of these types: the argument's index, if it is at fault.
+/// What is wrong with a constant template of the first generation for arguments of these types: the
+/// argument's index, if it is at fault.
 pub(crate) fn validate(template: &str, kinds: &[Type]) -> Result<(), (Option<usize>, String)> {
     let (mut rest, mut n_used) = (template, 0);
     while let Some((_, tail)) = rest.split_once('%') {
@@ -325,8 +336,8 @@ fn superscript(digit: char) -> char {
     }
 }
 
-const STRING_CLAUSE: &str = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, \
-    types, durations, and timestamps, was given ";
+const STRING_CLAUSE: &str = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, \
+    lists, types, durations, and timestamps, was given ";
 
 fn string_second(value: &Value<'_>) -> Result<String, EvalError> {
     if let Some(list) = value.as_list() {

@@ -56,13 +56,12 @@ const FIRST: &[Entry] = &[
     Entry::new("math.abs", "math_abs_uint", "(uint) -> uint", |_, args| argument(args, 0).cloned()),
     Entry::new("math.sign", "math_sign_double", "(double) -> double", |_, args| {
         let value = double(args, 0)?;
-        let is_signed = value > 0.0 || value < 0.0;
-        Ok(Value::Double(if is_signed {
-            value.signum()
+        Ok(Value::Double(if value == 0.0 {
+            0.0
         } else if value.is_nan() {
             value
         } else {
-            0.0
+            value.signum()
         }))
     }),
     Entry::new("math.sign", "math_sign_int", "(int) -> int", |_, args| {

@@ -101,15 +101,13 @@ fn expand(template: &str, groups: &[Option<&str>]) -> Result<String, EvalError> 
                 let Some(group) = c.to_digit(10) else {
                     return Err(invalid("\\ must be followed by a digit or \\"));
                 };
-                match groups.get(group as usize) {
-                    Some(text) => out.push_str(text.unwrap_or("")),
-                    None => {
-                        let n = groups.len().saturating_sub(1);
-                        return Err(EvalError::failed(format!(
-                            "replacement string references group {group} but regex has only {n} group(s)"
-                        )));
-                    }
-                }
+                let Some(text) = groups.get(group as usize) else {
+                    let n = groups.len().saturating_sub(1);
+                    return Err(EvalError::failed(format!(
+                        "replacement string references group {group} but regex has only {n} group(s)"
+                    )));
+                };
+                out.push_str(text.unwrap_or(""));
             }
         }
     }

@@ -1,7 +1,6 @@
 //! `sets.contains`, `sets.equivalent`, `sets.intersects` over lists.
 
 use super::super::environment::Entry;
-use super::super::error::EvalError;
 use super::super::eval::size_of;
 use super::super::value::{List, Value};
 use super::list;
@@ -17,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     })
     .costing(twice),
     Entry::new("sets.intersects", "list_sets_intersects_list", "(list(T), list(T)) -> bool", |_, args| {
-        intersects(&list(args, 0)?, &list(args, 1)?)
+        Ok(Value::Bool(intersects(&list(args, 0)?, &list(args, 1)?)))
     })
     .costing(once),
 ];
@@ -26,8 +25,8 @@ fn contains(list: &List<'_>, part: &List<'_>) -> bool {
     part.iter().all(|wanted| list.iter().any(|item| item.equals(&wanted)))
 }
 
-fn intersects<'d>(a: &List<'d>, b: &List<'d>) -> Result<Value<'d>, EvalError> {
-    Ok(Value::Bool(a.iter().any(|x| b.iter().any(|y| x.equals(&y)))))
+fn intersects(a: &List<'_>, b: &List<'_>) -> bool {
+    a.iter().any(|x| b.iter().any(|y| x.equals(&y)))
 }
 
 fn product(args: &[Value<'_>]) -> u64 {

@@ -118,9 +118,9 @@ impl<'s> Parser<'s> {
         if self.depth > CEL_EXPRESSION_DEPTH_MAX {
             return Err(too_deep());
         }
-        let mut parsed = self.chain("||")?;
+        let mut parsed = self.binary(0)?;
         if let Some(token) = self.take("?") {
-            let then = self.chain("||")?;
+            let then = self.binary(0)?;
             self.expect(":")?;
             let otherwise = self.conditional()?;
             parsed = Self::call(token, "_?_:_", vec![parsed, then, otherwise])?;
@@ -129,72 +129,60 @@ impl<'s> Parser<'s> {
         Ok(parsed)
     }
 
-    /// A chain of `||`, whose terms are chains of `&&`, whose terms are relations.
-    fn chain(&mut self, operator: &'static str) -> Result<Parsed, Issue> {
-        let first = if operator == "||" { self.chain("&&")? } else { self.relation()? };
-        if !self.is_symbol(operator) {
-            return Ok(first);
+    /// Binary operators from a level on: 0 is `||`, 1 `&&`, 2 relations, 3 sums, 4 products.
+    fn binary(&mut self, level: u8) -> Result<Parsed, Issue> {
+        let mut left = self.unary()?;
+        while let Some((token, operator_level, function)) = self.operator() {
+            if operator_level < level {
+                break;
+            }
+            left = match operator_level {
+                0 | 1 => self.chain(token, operator_level, left)?,
+                _ => {
+                    self.advance();
+                    let right = self.binary(operator_level + 1)?;
+                    Self::call(token, function, vec![left, right])?
+                }
+            };
         }
-        let (mut at, mut below, mut terms) = (self.peek(), first.1, vec![first.0]);
-        while let Some(token) = self.take(operator) {
+        Ok(left)
+    }
+
+    /// The binary operator that comes next, with its level and function.
+    fn operator(&self) -> Option<(Token, u8, &'static str)> {
+        let token = self.peek();
+        let (level, function) = match token.kind {
+            Kind::Symbol("||") => (0, "_||_"),
+            Kind::Symbol("&&") => (1, "_&&_"),
+            Kind::Symbol("<") => (2, "_<_"),
+            Kind::Symbol("<=") => (2, "_<=_"),
+            Kind::Symbol(">") => (2, "_>_"),
+            Kind::Symbol(">=") => (2, "_>=_"),
+            Kind::Symbol("==") => (2, "_==_"),
+            Kind::Symbol("!=") => (2, "_!=_"),
+            Kind::Ident if self.text(token) == "in" => (2, "@in"),
+            Kind::Symbol("+") => (3, "_+_"),
+            Kind::Symbol("-") => (3, "_-_"),
+            Kind::Symbol("*") => (4, "_*_"),
+            Kind::Symbol("/") => (4, "_/_"),
+            Kind::Symbol("%") => (4, "_%_"),
+            _ => return None,
+        };
+        Some((token, level, function))
+    }
+
+    /// All terms of a chain of `||` or `&&` behind the first.
+    fn chain(&mut self, first: Token, level: u8, (expr, depth): Parsed) -> Result<Parsed, Issue> {
+        let symbol = if level == 0 { "||" } else { "&&" };
+        let (mut at, mut below, mut terms) = (first, depth, vec![expr]);
+        while let Some(token) = self.take(symbol) {
             at = token;
-            let (expr, depth) = if operator == "||" { self.chain("&&")? } else { self.relation()? };
+            let (expr, depth) = self.binary(level + 1)?;
             below = below.max(depth);
             terms.push(expr);
         }
-        let kind = if operator == "||" { ExprKind::Or(terms) } else { ExprKind::And(terms) };
+        let kind = if level == 0 { ExprKind::Or(terms) } else { ExprKind::And(terms) };
         Self::node(at, kind, below)
-    }
-
-    fn relation(&mut self) -> Result<Parsed, Issue> {
-        let mut left = self.sum()?;
-        loop {
-            let token = self.peek();
-            let function = match token.kind {
-                Kind::Symbol("<") => "_<_",
-                Kind::Symbol("<=") => "_<=_",
-                Kind::Symbol(">") => "_>_",
-                Kind::Symbol(">=") => "_>=_",
-                Kind::Symbol("==") => "_==_",
-                Kind::Symbol("!=") => "_!=_",
-                Kind::Ident if self.text(token) == "in" => "@in",
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.sum()?;
-            left = Self::call(token, function, vec![left, right])?;
-        }
-    }
-
-    fn sum(&mut self) -> Result<Parsed, Issue> {
-        let mut left = self.product()?;
-        loop {
-            let token = self.peek();
-            let function = match token.kind {
-                Kind::Symbol("+") => "_+_",
-                Kind::Symbol("-") => "_-_",
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.product()?;
-            left = Self::call(token, function, vec![left, right])?;
-        }
-    }
-
-    fn product(&mut self) -> Result<Parsed, Issue> {
-        let mut left = self.unary()?;
-        loop {
-            let token = self.peek();
-            let function = match token.kind {
-                Kind::Symbol("*") => "_*_",
-                Kind::Symbol("/") => "_/_",
-                Kind::Symbol("%") => "_%_",
-                _ => return Ok(left),
-            };
-            self.advance();
-            let right = self.unary()?;
-            left = Self::call(token, function, vec![left, right])?;
-        }
     }
 
     fn unary(&mut self) -> Result<Parsed, Issue> {
@@ -202,7 +190,7 @@ impl<'s> Parser<'s> {
         if self.is_symbol("!") {
             let n = self.repeated("!");
             let operand = self.member()?;
-            return if n % 2 == 0 { Ok(operand) } else { Self::call(first, "!_", vec![operand]) };
+            return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "!_", vec![operand]) };
         }
         if self.is_symbol("-") {
             let n = self.repeated("-");
@@ -214,7 +202,7 @@ impl<'s> Parser<'s> {
                 return self.suffixes(operand);
             }
             let operand = self.member()?;
-            return if n % 2 == 0 { Ok(operand) } else { Self::call(first, "-_", vec![operand]) };
+            return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "-_", vec![operand]) };
         }
         self.member()
     }

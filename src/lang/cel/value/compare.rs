@@ -1,4 +1,5 @@
-//! Equality and order of values. Rules: <https://github.com/google/cel-spec/blob/master/doc/langdef.md#equality>; numbers as cel-go's
+//! Equality and order of values. Rules:
+//! <https://github.com/google/cel-spec/blob/master/doc/langdef.md#equality>; numbers as cel-go's
 //! `common/types/compare.go` compares them.
 
 use std::cmp::Ordering;
@@ -8,7 +9,6 @@ use crate::lang::cel::error::{EvalError, NO_SUCH_OVERLOAD};
 
 const NAN: EvalError = EvalError::Fixed("NaN values cannot be ordered");
 
-#[expect(clippy::cast_possible_truncation, reason = "the bounds are exact powers of two")]
 fn double_int(double: f64, int: i64) -> Option<Ordering> {
     if double < i64::MIN as f64 {
         Some(Ordering::Less)

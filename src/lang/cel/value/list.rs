@@ -37,6 +37,7 @@ impl<'d> List<'d> {
     }
 
     /// The items in order.
+    #[expect(clippy::iter_without_into_iter, reason = "callers hold the list by reference and name the walk")]
     pub fn iter(&self) -> ListIter<'_, 'd> {
         match self {
             Self::Node(node) => ListIter::Node(node.items()),

@@ -1,7 +1,7 @@
 //! One face for maps of documents and computed maps, and their keys.
 //!
-//! Computed maps keep the order of insertion, maps of a document the order of the text, so that every comprehension is deterministic
-//! (cel-go's order is Go's random one).
+//! Computed maps keep the order of insertion, maps of a document the order of the text, so that every
+//! comprehension is deterministic (cel-go's order is Go's random one).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use crate::document::{Entries, Node};
 /// From this size on a computed map has an index.
 const INDEXED_FROM: usize = 12;
 
-/// The key of a map. Whole numbers are one kind of key, whatever their type, as lookups in CEL compare them by value.
+/// The key of a map. Whole numbers are one kind of key, whatever their type, as lookups in CEL compare them
+/// by value.
 #[derive(Clone, Debug)]
 pub enum Key<'d> {
     /// A boolean.
@@ -64,9 +65,9 @@ fn whole<'d>(value: f64) -> Option<Key<'d>> {
     if value.fract() != 0.0 || !value.is_finite() {
         return None;
     }
-    if (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value) {
+    if (i64::MIN as f64..-(i64::MIN as f64)).contains(&value) {
         Some(Key::Int(value as i64))
-    } else if (0.0..1.844_674_407_370_955_2e19).contains(&value) {
+    } else if (0.0..-2.0 * (i64::MIN as f64)).contains(&value) {
         Some(Key::Uint(value as u64))
     } else {
         None
@@ -175,6 +176,7 @@ impl<'d> MapValue<'d> {
     }
 
     /// The entries in order.
+    #[expect(clippy::iter_without_into_iter, reason = "callers hold the map by reference and name the walk")]
     pub fn iter(&self) -> std::slice::Iter<'_, (Key<'d>, Value<'d>)> {
         self.entries.iter()
     }
@@ -221,6 +223,7 @@ impl<'d> Map<'d> {
     }
 
     /// The entries in order.
+    #[expect(clippy::iter_without_into_iter, reason = "callers hold the map by reference and name the walk")]
     pub fn iter(&self) -> MapIter<'_, 'd> {
         match self {
             Self::Node(node) => MapIter::Node(node.entries()),

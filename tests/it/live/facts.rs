@@ -1,0 +1,207 @@
+//! Facts that policies read, asked of a real API server.
+
+use patrol::cluster::{ClusterSettings, ClusterSource};
+use patrol::fingerprint;
+use patrol::inventory::Source;
+use patrol::model::{FactKey, FactValue};
+use serde_json::{Value, json};
+
+use super::proxy::Fault;
+use super::world::{World, connect, quick};
+
+fn json_of(value: &FactValue) -> Value {
+    match value {
+        FactValue::Found(document) => serde_json::from_str(&document.root().to_json()).expect("JSON"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(value: &FactValue) -> (&str, bool) {
+    match value {
+        FactValue::Failed { message, is_transient } => (message, *is_transient),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn get(path: &str) -> FactKey {
+    FactKey::ApiCall { method: "GET".into(), path: path.into(), body: String::new() }
+}
+
+fn post(path: &str, body: &Value) -> FactKey {
+    FactKey::ApiCall { method: "POST".into(), path: path.into(), body: body.to_string() }
+}
+
+fn objects(group: &str, version: &str, kind: &str, namespace: &str, name: &str, selector: &str) -> FactKey {
+    FactKey::Objects {
+        group: group.into(),
+        version: version.into(),
+        kind: kind.into(),
+        namespace: namespace.into(),
+        name: name.into(),
+        selector: selector.into(),
+    }
+}
+
+fn entry(name: &str, projection: &str) -> FactKey {
+    FactKey::GlobalContext { name: name.into(), projection: projection.into() }
+}
+
+async fn world_with_maps(ns: &str) -> Option<(World, ClusterSource)> {
+    let world = World::begin(ns).await?;
+    world.patch("v1", "Namespace", ns, &json!({"metadata": {"labels": {"env": "test"}}})).await;
+    for (name, tier) in [("one", "gold"), ("two", "gold"), ("three", "tin")] {
+        world
+            .create(&json!({
+                "apiVersion": "v1", "kind": "ConfigMap", "data": {"n": name},
+                "metadata": {"name": name, "namespace": ns, "labels": {"tier": tier}},
+            }))
+            .await;
+    }
+    let source = ClusterSource::new(connect(&world.kubeconfig(), "admin", quick()).await);
+    Some((world, source))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn namespaces_and_objects_are_looked_up_by_name_and_by_selector() {
+    let ns = "facts-objects";
+    let Some((world, source)) = world_with_maps(ns).await else { return };
+    let labels = source.fact(&FactKey::NamespaceLabels(ns.into())).await;
+    assert_eq!(json_of(&labels), json!({"env": "test", "kubernetes.io/metadata.name": ns}));
+    // All namespaces at once, and once a scan.
+    let other = source.fact(&FactKey::NamespaceLabels("default".into())).await;
+    assert_eq!(json_of(&other), json!({"kubernetes.io/metadata.name": "default"}));
+    assert_eq!(source.fact(&FactKey::NamespaceLabels("nowhere".into())).await, FactValue::Missing);
+    world.patch("v1", "Namespace", ns, &json!({"metadata": {"labels": {"env": "prod"}}})).await;
+    assert_eq!(source.fact(&FactKey::NamespaceLabels(ns.into())).await, labels);
+    source.begin_scan();
+    assert_eq!(json_of(&source.fact(&FactKey::NamespaceLabels(ns.into())).await)["env"], "prod");
+
+    assert_eq!(json_of(&source.fact(&FactKey::Namespace(ns.into())).await)["kind"], "Namespace");
+    assert_eq!(source.fact(&FactKey::Namespace("nowhere".into())).await, FactValue::Missing);
+    let map = |name: &str| FactKey::ConfigMap { namespace: ns.into(), name: name.into() };
+    assert_eq!(json_of(&source.fact(&map("one")).await)["data"], json!({"n": "one"}));
+    assert_eq!(source.fact(&map("four")).await, FactValue::Missing);
+
+    for kind in ["ConfigMap", "configmaps"] {
+        let found = json_of(&source.fact(&objects("", "v1", kind, ns, "", "tier=gold")).await);
+        assert_eq!(found["kind"], "ConfigMapList");
+        let items = found["items"].as_array().expect("items");
+        let names: Vec<&str> =
+            items.iter().map(|item| item["metadata"]["name"].as_str().expect("a name")).collect();
+        assert_eq!(names, ["one", "two"]);
+        assert_eq!((&items[0]["kind"], &items[0]["apiVersion"]), (&json!("ConfigMap"), &json!("v1")));
+    }
+    let one = source.fact(&objects("", "", "ConfigMap", ns, "three", "")).await;
+    assert_eq!(json_of(&one)["data"], json!({"n": "three"}));
+    let none = source.fact(&objects("example.com", "v1", "Nothing", ns, "", "")).await;
+    assert_eq!(failure(&none), ("the API server does not serve Nothing of example.com/v1", false));
+    let nowhere = source.fact(&objects("", "v1", "ConfigMap", "", "one", "")).await;
+    assert!(failure(&nowhere).0.contains("without a namespace"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn api_calls_read_anything_and_post_only_reviews() {
+    let ns = "facts-calls";
+    let Some((world, source)) = world_with_maps(ns).await else { return };
+    let path = format!("/api/v1/namespaces/{ns}/configmaps?labelSelector=tier in (gold)");
+    let found = source.fact(&get(&path)).await;
+    assert_eq!(json_of(&found)["items"].as_array().expect("items").len(), 2);
+    assert_eq!(json_of(&found)["metadata"], json!({}));
+    assert!(json_of(&found)["items"][0]["metadata"].get("managedFields").is_none());
+    // What else happens in the cluster is no change of it.
+    world.pod("unrelated", "red").await;
+    let again = source.fact(&get(&path)).await;
+    assert_eq!(fingerprint::of_fact(&again), fingerprint::of_fact(&found));
+    assert_eq!(json_of(&source.fact(&get("/version")).await)["gitVersion"], "v1.36.3");
+    assert_eq!(
+        source.fact(&get(&format!("/api/v1/namespaces/{ns}/configmaps/four"))).await,
+        FactValue::Missing
+    );
+    assert!(failure(&source.fact(&get("/healthz")).await).0.contains("cannot be read"));
+    assert!(failure(&source.fact(&get("version")).await).0.contains("does not start with `/`"));
+
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets"}},
+    });
+    let answer = source.fact(&post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review)).await;
+    assert_eq!(json_of(&answer)["status"]["allowed"], false);
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "posted"}});
+    let to_maps = post(&format!("/api/v1/namespaces/{ns}/configmaps"), &map);
+    let (message, is_transient) = (failure(&source.fact(&to_maps).await).0.to_owned(), false);
+    assert!(message.contains("is not allowed by the configuration") && !is_transient, "{message}");
+    let disguised = json!({"kind": "TokenReview"});
+    let to_maps_disguised = post(&format!("/api/v1/namespaces/{ns}/configmaps"), &disguised);
+    assert!(failure(&source.fact(&to_maps_disguised).await).0.contains("not allowed"));
+    let settings = ClusterSettings { allows_any_post: true, ..quick() };
+    let open = ClusterSource::new(connect(&world.kubeconfig(), "admin", settings).await);
+    assert_eq!(json_of(&open.fact(&to_maps).await)["metadata"]["name"], "posted");
+
+    let nobody = ClusterSource::new(connect(&world.kubeconfig(), "nobody", quick()).await);
+    let (message, is_transient) = match nobody.fact(&get(&path)).await {
+        FactValue::Failed { message, is_transient } => (message, is_transient),
+        other => panic!("{other:?}"),
+    };
+    assert!(message.contains("not permitted (403)") && !is_transient, "{message}");
+    let (proxy, patrol) = world.proxied().await;
+    proxy.break_all("GET", "/version", Fault::Status(500, "InternalError"));
+    assert!(failure(&patrol.source.fact(&get("/version")).await).1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn global_context_entries_are_looked_up_once_a_scan_and_projected() {
+    let ns = "facts-entries";
+    let Some((world, source)) = world_with_maps(ns).await else { return };
+    let resource = json!({
+        "apiVersion": "kyverno.io/v2beta1", "kind": "GlobalContextEntry", "metadata": {"name": "maps"},
+        "spec": {
+            "kubernetesResource": {"group": "", "version": "v1", "resource": "configmaps", "namespace": ns},
+            "projections": [
+                {"name": "gold", "jmesPath": "[?metadata.labels.tier == 'gold'].metadata.name"},
+                {"name": "none", "jmesPath": "[?metadata.name == 'nothing'] | [0]"},
+            ],
+        },
+    });
+    let call = json!({
+        "apiVersion": "kyverno.io/v2beta1", "kind": "GlobalContextEntry", "metadata": {"name": "version"},
+        "spec": {
+            "apiCall": {"urlPath": "/version", "refreshInterval": "1h"},
+            "projections": [{"name": "git", "jmesPath": "gitVersion"}],
+        },
+    });
+    world.create(&resource).await;
+    world.create(&call).await;
+    assert_eq!(json_of(&source.fact(&entry("maps", "gold")).await), json!(["one", "two"]));
+    let all = json_of(&source.fact(&entry("maps", "")).await);
+    assert!(all.as_array().expect("an array").len() >= 3);
+    assert_eq!(json_of(&source.fact(&entry("version", "git")).await), json!("v1.36.3"));
+    assert_eq!(failure(&source.fact(&entry("maps", "none")).await).0, "no data available");
+    assert!(failure(&source.fact(&entry("maps", "tin")).await).0.contains("no projection `tin`"));
+    assert_eq!(source.fact(&entry("nothing", "")).await, FactValue::Missing);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_are_called_only_if_allowed_and_images_never() {
+    let Some(world) = World::begin("facts-services").await else { return };
+    let (proxy, patrol) = world.proxied().await;
+    let config: Value = serde_json::from_str(&proxy.kubeconfig()).expect("JSON");
+    let server = config["clusters"][0]["cluster"]["server"].as_str().expect("an address");
+    let call = |path: &str, options: Value| FactKey::ServiceCall {
+        method: "GET".into(),
+        url: format!("{server}{path}"),
+        body: String::new(),
+        options: options.to_string(),
+    };
+    let headers = json!({"headers": [{"key": "accept-language", "value": "la"}]});
+    let refused = patrol.source.fact(&call("/version", headers.clone())).await;
+    assert!(failure(&refused).0.contains("not allowed by the configuration"));
+    let settings = ClusterSettings { allows_service_calls: true, ..quick() };
+    let open = ClusterSource::new(connect(&world.kubeconfig(), "admin", settings).await);
+    assert_eq!(json_of(&open.fact(&call("/version", headers)).await)["gitVersion"], "v1.36.3");
+    let bad = open.fact(&call("/version", json!({"caBundle": "no certificate"}))).await;
+    assert!(failure(&bad).0.contains("cannot be called"), "{bad:?}");
+    proxy.break_all("GET", "/version", Fault::Status(500, "InternalError"));
+    assert!(failure(&open.fact(&call("/version", json!({}))).await).1);
+    let image = open.fact(&FactKey::Image("registry.test/web:1".into())).await;
+    assert!(failure(&image).0.contains("images.registry"));
+}

@@ -1,0 +1,313 @@
+//! The structure holds what `src/ARCHITECTURE.md` says: who imports whom, how large files are, what they begin with.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The rooms, from the bottom up, each with the rooms that it may import. `lang/…` are rooms of their own.
+///
+/// An arrow that is missing here is a change of the architecture: it needs a sentence of reason in `src/ARCHITECTURE.md`.
+const ROOMS: [(&str, &[&str]); 27] = [
+    ("limits", &[]),
+    ("document", &["limits"]),
+    ("gostd", &["limits"]),
+    ("model", &["document"]),
+    ("fingerprint", &["document", "model"]),
+    ("matching", &["gostd", "limits", "model"]),
+    ("lang", &["document", "limits", "matching", "model", "policy"]),
+    ("policy", &["document", "fingerprint", "gostd", "lang", "limits", "matching", "model"]),
+    ("lang/jmespath", &["document", "gostd", "limits"]),
+    ("lang/cel", &["document", "gostd", "limits"]),
+    ("lang/cel_k8s", &["document", "gostd", "lang/cel", "limits"]),
+    (
+        "lang/kyverno",
+        &[
+            "document",
+            "gostd",
+            "inventory",
+            "lang",
+            "lang/cel",
+            "lang/cel_k8s",
+            "lang/cel_policy",
+            "lang/jmespath",
+            "limits",
+            "matching",
+            "model",
+            "policy",
+        ],
+    ),
+    (
+        "lang/cel_policy",
+        &[
+            "document",
+            "fingerprint",
+            "gostd",
+            "inventory",
+            "lang",
+            "lang/cel",
+            "lang/cel_k8s",
+            "lang/kyverno",
+            "limits",
+            "matching",
+            "model",
+            "policy",
+        ],
+    ),
+    ("inventory", &["document", "fingerprint", "limits", "matching", "model", "policy"]),
+    ("plan", &["document", "fingerprint", "model", "policy"]),
+    ("report", &["fingerprint", "model", "policy"]),
+    ("store", &["document", "fingerprint", "limits", "model"]),
+    ("schedule", &["limits"]),
+    ("config", &["gostd", "limits", "matching", "model", "report", "schedule"]),
+    ("output", &["fingerprint", "folder", "inventory", "model"]),
+    (
+        "folder",
+        &[
+            "document",
+            "fingerprint",
+            "inventory",
+            "limits",
+            "matching",
+            "model",
+            "output",
+            "policy",
+            "report",
+        ],
+    ),
+    (
+        "cluster",
+        &[
+            "document",
+            "fingerprint",
+            "inventory",
+            "lang/jmespath",
+            "limits",
+            "matching",
+            "model",
+            "policy",
+            "report",
+        ],
+    ),
+    (
+        "scan",
+        &[
+            "document",
+            "fingerprint",
+            "gostd",
+            "inventory",
+            "lang",
+            "limits",
+            "matching",
+            "model",
+            "plan",
+            "policy",
+            "report",
+            "store",
+        ],
+    ),
+    ("telemetry", &["config", "limits", "model", "policy", "report", "scan", "schedule", "store"]),
+    (
+        "casework",
+        &[
+            "document",
+            "fingerprint",
+            "folder",
+            "gostd",
+            "inventory",
+            "lang",
+            "lang/cel_policy",
+            "lang/jmespath",
+            "limits",
+            "matching",
+            "model",
+            "output",
+            "policy",
+        ],
+    ),
+    (
+        "app",
+        &[
+            "cluster",
+            "config",
+            "document",
+            "gostd",
+            "inventory",
+            "limits",
+            "matching",
+            "model",
+            "plan",
+            "policy",
+            "report",
+            "scan",
+            "schedule",
+            "store",
+            "telemetry",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "casework",
+            "cluster",
+            "config",
+            "document",
+            "fingerprint",
+            "folder",
+            "inventory",
+            "lang",
+            "limits",
+            "matching",
+            "model",
+            "output",
+            "plan",
+            "policy",
+            "report",
+            "scan",
+            "store",
+            "telemetry",
+        ],
+    ),
+];
+
+/// What only some rooms may use: crates and other doors to the world.
+const ONLY: [(&str, &[&str]); 7] = [
+    ("kube::", &["cluster"]),
+    ("sled::", &["store"]),
+    ("tokio_cron_scheduler", &["schedule"]),
+    ("metrics::Recorder", &["telemetry"]),
+    ("tokio::", &["app", "cli", "cluster", "config", "scan", "schedule", "telemetry"]),
+    ("std::fs", &["casework", "cli", "cluster", "config", "folder", "store"]),
+    ("Timestamp::now", &["app", "cli", "schedule"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// Every Rust file below a folder, with its text.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(&path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().display().to_string();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no files below {folder}");
+    found
+}
+
+/// The room of a file below `src`; `None` for what belongs to no room.
+fn room(file: &str) -> Option<String> {
+    let mut steps = file.strip_prefix("src/")?.split('/').map(|step| step.trim_end_matches(".rs"));
+    let first = steps.next()?;
+    if matches!(first, "lib" | "main") {
+        return None;
+    }
+    match steps.next() {
+        Some(second) if first == "lang" => Some(format!("lang/{second}")),
+        _ => Some(first.to_owned()),
+    }
+}
+
+fn is_test(file: &str) -> bool {
+    file.contains("/tests/")
+        || file.ends_with("tests.rs")
+        || file.ends_with("speed.rs")
+        || file.ends_with("testing.rs")
+}
+
+/// The lines of code, without comments and without the tests at a file's end.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| !line.starts_with("mod tests {"))
+        .filter(|line| !line.trim_start().starts_with("//"))
+}
+
+/// The rooms that a line names by `crate::…`.
+fn imports(line: &str) -> Vec<String> {
+    let mut rooms = Vec::new();
+    for part in line.split("crate::").skip(1) {
+        let path: String =
+            part.chars().take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':').collect();
+        let mut steps = path.split("::");
+        let first = steps.next().unwrap_or_default();
+        let second = steps.next().unwrap_or_default();
+        let is_sub = first == "lang" && ROOMS.iter().any(|(room, _)| *room == format!("lang/{second}"));
+        rooms.push(if is_sub { format!("lang/{second}") } else { first.to_owned() });
+    }
+    rooms
+}
+
+#[test]
+fn rooms_import_only_what_the_table_allows() {
+    let mut broken = BTreeSet::new();
+    for (file, text) in files("src").iter().filter(|(file, _)| !is_test(file)) {
+        let Some(room) = room(file) else { continue };
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            broken.insert(format!("{file}: `{room}` is no room of the table"));
+            continue;
+        };
+        for line in code(text) {
+            for target in imports(line) {
+                let is_room = ROOMS.iter().any(|(name, _)| *name == target);
+                if is_room && target != room && !allowed.contains(&target.as_str()) {
+                    broken.insert(format!("{file}: {room} imports {target}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_doors_to_the_world_are_where_the_table_says() {
+    let mut broken = BTreeSet::new();
+    for (file, text) in files("src").iter().filter(|(file, _)| !is_test(file)) {
+        let Some(room) = room(file) else { continue };
+        for line in code(text) {
+            for (door, rooms) in ONLY {
+                if line.contains(door) && !rooms.contains(&room.as_str()) {
+                    broken.insert(format!("{file}: {door}"));
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn files_are_short_and_say_what_they_own() {
+    let mut broken = Vec::new();
+    for (file, text) in files("src").into_iter().chain(files("tests")).chain(files("benches")) {
+        let n_lines = text.lines().count();
+        if n_lines > 900 {
+            broken.push(format!("{file}: {n_lines} lines"));
+        }
+        if !is_test(&file) && !text.starts_with("//!") {
+            broken.push(format!("{file}: does not begin with what it owns"));
+        }
+        for word in ["TODO", "FIXME", "XXX"] {
+            let marked = text.lines().any(|line| line.contains("//") && line.contains(word));
+            if marked && !file.ends_with("tidy.rs") {
+                broken.push(format!("{file}: {word}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_room_is_on_the_map() {
+    let map = std::fs::read_to_string(root().join("src/ARCHITECTURE.md")).unwrap();
+    let missing: Vec<&str> =
+        ROOMS.iter().map(|(room, _)| *room).filter(|room| !map.contains(&format!("`{room}"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
