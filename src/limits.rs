@@ -196,3 +196,11 @@ pub const ATTESTORS_DEPTH_MAX: usize = 8;
 
 /// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+// Policies in CEL (`lang/cel_policy/`).
+
+/// How many match conditions, variables, validations or audit annotations of one policy are read: the API server accepts 64 match conditions
+/// and far fewer of the rest than an object of the largest size could hold.
+pub const CEL_POLICY_EXPRESSIONS_MAX: usize = 1_000;
+/// The longest text of a message expression, in bytes: the API server's bound; a longer one is as if there were none.
+pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
