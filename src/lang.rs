@@ -5,6 +5,7 @@
 
 pub mod cel;
 pub mod cel_k8s;
+mod cel_policy;
 mod contain;
 pub mod jmespath;
 pub mod kyverno;
@@ -49,13 +50,7 @@ pub struct Compiled {
 pub fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     match source.key.kind {
         PolicyKind::ClusterPolicy | PolicyKind::Policy => kyverno::compile(source, companions),
-        kind => Compiled {
-            selection: Selection::default(),
-            evaluator: Arc::new(Silent),
-            standing: Standing::NotScanned { reason: format!("{} is not supported", kind.as_str()) },
-            warnings: Vec::new(),
-            rules: Vec::new(),
-        },
+        _ => cel_policy::compile(source, companions),
     }
 }
 

@@ -246,3 +246,10 @@ pub const PROBLEMS_LOGGED_MAX: usize = 100;
 
 /// How often the configuration file is looked at for a change, in seconds: some kilobytes are read.
 pub const CONFIG_LOOKED_AT_EVERY_SECS: u64 = 5;
+// Policies in CEL (`lang/cel_policy/`).
+
+/// How many match conditions, variables, validations or audit annotations of one policy are read: the API server accepts 64 match conditions
+/// and far fewer of the rest than an object of the largest size could hold.
+pub const CEL_POLICY_EXPRESSIONS_MAX: usize = 1_000;
+/// The longest text of a message expression, in bytes: the API server's bound; a longer one is as if there were none.
+pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;

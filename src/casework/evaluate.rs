@@ -68,13 +68,14 @@ fn once(
     operation: Operation,
     mut given: Given,
 ) -> Vec<Outcome> {
-    let patched = Values::patched(&subject.document, &mut given);
-    let object = patched.as_ref().unwrap_or(&subject.document);
+    let document = if ruling.is_cel { &subject.plain } else { &subject.document };
+    let patched = Values::patched(document, &mut given);
+    let object = patched.as_ref().unwrap_or(document);
     let has_old = matches!(operation, Operation::Update | Operation::Delete);
     let request = Request {
         operation,
         user: world.user.clone(),
-        old_object: has_old.then(|| Arc::clone(&subject.document)),
+        old_object: has_old.then(|| Arc::clone(document)),
         subresource: subject.subresource.clone(),
         given,
     };

@@ -139,6 +139,15 @@ fn fail_on(words: &[String]) -> anyhow::Result<BTreeSet<Status>> {
     Ok(statuses)
 }
 
+/// Opens the state that the flags ask for; a dry run works on a copy.
+fn open_state(args: &ScanArgs) -> anyhow::Result<Option<input::OpenState>> {
+    Ok(match (args.no_state, args.dry_run) {
+        (true, _) => None,
+        (false, true) => Some(input::open_for_dry_run(&args.state.state)?),
+        (false, false) => Some(input::open_for_scan(&args.state.state)?),
+    })
+}
+
 async fn run_folder(
     args: &ScanArgs,
     fail_on: &BTreeSet<Status>,
@@ -146,11 +155,7 @@ async fn run_folder(
 ) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = input::now();
-    let opened = match (args.no_state, args.dry_run) {
-        (true, _) => None,
-        (false, true) => Some(input::open_for_dry_run(&args.state.state)?),
-        (false, false) => Some(input::open_for_scan(&args.state.state)?),
-    };
+    let opened = open_state(args)?;
     let store = opened.as_ref().and_then(|opened| opened.store.clone());
     let label = input::label_of(&args.paths);
     let state = match &store {

@@ -9,6 +9,9 @@
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod cel;
+mod cel;
+#[cfg(test)]
+mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
@@ -23,6 +26,3 @@ mod shared;
 mod store;
 #[cfg(test)]
 mod tidy;
-mod cel;
-#[cfg(test)]
-mod cli;

@@ -11,6 +11,7 @@ use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
 use super::{autogen, background, lint};
 use crate::document::{Document, Node};
+use crate::lang::cel_policy::{self, Decision, Dialect, Expressions, Judge, Spec};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs, contained};
 use crate::limits;
 use crate::matching::Selection;
@@ -27,6 +28,8 @@ struct Frame {
     /// `applyRules: One`: nothing is asked behind the first rule that passes or fails.
     stops_at_first: bool,
     namespace: Option<String>,
+    /// `webhookConfiguration.matchConditions`: unless they hold, the policy says nothing.
+    conditions: Option<Expressions>,
 }
 
 /// One rule with what decides whether it is asked.
@@ -55,16 +58,21 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let empty = Document::null();
     let spec = root.get("spec").unwrap_or(empty.root());
     let oddities = shape::check(Shaped::Policy, spec, "spec");
+    let (conditions, refused) = match match_conditions(spec) {
+        Ok(conditions) => (conditions, None),
+        Err(message) => (None, Some(format!("the policy is not valid: {message}"))),
+    };
     let mut compiler = Compiler {
         key: &source.key,
         exceptions: exceptions(companions, &source.key),
-        broken: broken_spec(spec, &oddities.mistyped),
+        broken: refused.or_else(|| broken_spec(&oddities.mistyped)),
         warnings: oddities.unknown,
         mistyped: oddities.mistyped,
         frame: Frame {
             rules: Vec::new(),
             stops_at_first: spec.get("applyRules").and_then(Node::as_str) == Some("One"),
             namespace: (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone()),
+            conditions,
         },
     };
     let own: Vec<Node<'_>> =
@@ -96,14 +104,20 @@ fn exceptions(companions: &Companions<'_>, key: &PolicyKey) -> Vec<Exception> {
     sources.filter_map(|source| Exception::compile(source, &policy)).collect()
 }
 
+/// The conditions under which the reference's webhook is asked at all, if there are such.
+fn match_conditions(spec: Node<'_>) -> Result<Option<Expressions>, String> {
+    let conditions =
+        spec.get("webhookConfiguration").map(|webhook| cel_policy::items(webhook, "matchConditions"));
+    let conditions = conditions.filter(|conditions| !conditions.is_empty());
+    let compile = |match_conditions: Vec<Node<'_>>| {
+        let spec = Spec { match_conditions, ..Spec::default() };
+        Expressions::compile(&spec, Dialect::Admission { has_params: false, has_authorizer: true })
+    };
+    conditions.map(compile).transpose()
+}
+
 /// What makes every rule of a policy an error: parts of the policy around its rules that cannot be honoured.
-fn broken_spec(spec: Node<'_>, mistyped: &[Warning]) -> Option<String> {
-    if spec
-        .path(&["webhookConfiguration", "matchConditions"])
-        .is_some_and(|conditions| !conditions.is_empty())
-    {
-        return Some("`spec.webhookConfiguration.matchConditions` is not supported yet".to_owned());
-    }
+fn broken_spec(mistyped: &[Warning]) -> Option<String> {
     let is_around = |warning: &&Warning| !warning.path.starts_with("spec.rules[");
     mistyped.iter().find(is_around).map(refusal)
 }
@@ -221,6 +235,16 @@ impl Evaluator for Frame {
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation {
         if self.namespace.as_ref().is_some_and(|namespace| *namespace != inputs.resource.key.namespace) {
             return Evaluation::Done(Vec::new());
+        }
+        if let Some(expressions) = &self.conditions {
+            let judge = Judge { expressions, inputs, ignores_failures: false };
+            match judge.decide(None) {
+                Decision::Admit => {}
+                Decision::Pending => return Evaluation::Needs(inputs.needs()),
+                Decision::NotMatched | Decision::Deny(_) | Decision::Error(_) => {
+                    return Evaluation::Done(Vec::new());
+                }
+            }
         }
         let mut outcomes = Vec::new();
         let mut needs_facts = false;

@@ -5,6 +5,7 @@
 
 mod arena;
 mod body;
+mod cel;
 mod condition;
 mod context;
 mod exception;

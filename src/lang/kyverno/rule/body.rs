@@ -10,6 +10,7 @@ use crate::document::{Document, Kind, Node, Value};
 use crate::model::Status;
 use crate::policy::Warning;
 
+use super::cel::Cel;
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
 use super::exception::{self, Exception};
@@ -49,7 +50,7 @@ pub(super) enum Body {
     /// `validate.podSecurity`.
     PodSecurity(PodSecurity),
     /// `validate.cel`.
-    Cel,
+    Cel(Box<Cel>),
     /// `validate.manifests`.
     Manifests(Manifests),
     /// Mutates or generates: says nothing in a scan.
@@ -101,8 +102,8 @@ impl Body {
                 let pod_security = validate.get("podSecurity").unwrap_or_else(|| null.root());
                 return Self::PodSecurity(PodSecurity::compile(pod_security));
             }
-            if has("cel") {
-                return Self::Cel;
+            if let Some(cel) = validate.get("cel").filter(|part| !part.is_null()) {
+                return Self::Cel(Box::new(Cel::compile(rule, cel)));
             }
             if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
                 return Self::Manifests(Manifests::compile(manifests));
@@ -152,7 +153,7 @@ impl Body {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
                 validation.checks.evaluate(&scope, context)
             }
-            Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
+            Self::Cel(cel) => cel.evaluate(rule, context.inputs()),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
