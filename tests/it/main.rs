@@ -9,7 +9,6 @@
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod cel;
-mod cel;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
