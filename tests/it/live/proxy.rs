@@ -171,8 +171,8 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
             Response::new(Body::from_stream(futures_util::stream::iter([Err::<&[u8], _>(broken)])))
         }
-        Some(Fault::Meanwhile(path, patch)) => {
-            let change = http::Request::patch(path)
+        Some(Fault::Meanwhile(object, patch)) => {
+            let change = http::Request::patch(object)
                 .header("content-type", "application/merge-patch+json")
                 .body(patch.to_string().into_bytes())
                 .expect("a request");
