@@ -45,6 +45,10 @@ pub(super) fn forget_kinds(ctx: &Context, kept: &KindSet, unknown_groups: &BTree
 pub(super) fn delete_orphans(ctx: &Context, unproven: &KindSet, unknown_groups: &BTreeSet<String>) -> Done {
     let mut done = Done::default();
     let Standing::Known(actual) = &ctx.standing else { return done };
+    if !ctx.scan.unknown.is_empty() {
+        // A report may be about policies of a kind that could not be listed.
+        return done;
+    }
     for report in actual.unvisited() {
         let is_proven = report.owner_kind.as_ref().is_none_or(|(group, kind)| {
             !unknown_groups.contains(group) && !unproven.contains(&(group.clone(), kind.clone()))
