@@ -118,6 +118,7 @@ impl Worker<'_> {
                     message,
                     is_input: true,
                 });
+                reports::leave(&self.ctx.standing, &item.id);
                 if let Some(record) = record {
                     self.tally(&item.id, &record.tallies, &applicable);
                 }
@@ -303,6 +304,7 @@ impl Worker<'_> {
         let step = if kept.has_unknown {
             // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
             kept.is_unsettled = true;
+            reports::leave(&self.ctx.standing, id);
             Step::Unchanged(written.clone())
         } else {
             let read = |id: &ResourceId| self.read_report(id);

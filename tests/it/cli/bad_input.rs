@@ -26,7 +26,11 @@ fn beside(name: &str, bytes: impl AsRef<[u8]>, said: &[&str]) -> Ran {
 fn broken_yaml_is_told_with_file_and_line() {
     beside("m/x.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n  name: [x\n", &["m/x.yaml:", "is not YAML"]);
     beside("m/x.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: x\n", &["m/x.yaml:4: is not YAML"]);
-    beside("m/x.json", "{\"kind\": \"Pod\",\n \"metadata\": {\"name\": }}", &["m/x.json:2: is not JSON"]);
+    beside(
+        "m/x.json",
+        "{\"kind\": \"Pod\",\n \"metadata\": {\"name\": \"x\" \"y\"}}",
+        &["m/x.json:2: is not JSON"],
+    );
     beside("m/x.json", "{\"kind\": \"Pod\",\n", &["m/x.json:"]);
     beside("m/x.yaml", "just text\n", &["m/x.yaml:1: is not an object"]);
     beside("m/x.yaml", "- a\n- b\n", &["m/x.yaml:1: is not an object"]);
@@ -212,7 +216,6 @@ fn bad_expressions_and_unknown_parts_are_errors_that_name_them() {
         &policy("bad", "", "pattern: 7").replace("it is so", "[1, 2]"),
         "spec.rules[0].validate.message",
     );
-    bad_policy(&policy("bad", "", "nothing: 7"), "");
 }
 
 #[test]
@@ -294,17 +297,12 @@ fn names_that_could_lead_out_of_the_reports_folder_do_not() {
     let evil =
         "apiVersion: v1\nkind: Pod\nmetadata: {name: ../../evil, namespace: ../../../out, uid: ../../uid}\n";
     place.write("m/evil.yaml", evil);
-    place.scan(&["--reports", "r/below"]);
-    let is_inside = |path: &std::path::PathBuf| path.starts_with(place.path("r/below"));
-    let written: Vec<_> = super::files(place.root.path().parent().unwrap())
-        .into_keys()
-        .filter(|path| {
-            path.starts_with(place.root.path())
-                && path.extension().is_some_and(|e| e == "yaml")
-                && !path.starts_with(place.path("m"))
-                && !path.starts_with(place.path("p"))
-        })
-        .collect();
-    assert!(written.iter().all(is_inside), "{written:?}");
-    assert!(!place.root.path().parent().unwrap().join("out").exists());
+    let before: Vec<_> = super::files(place.root.path()).into_keys().collect();
+    place.scan(&["--reports", "a/b/c/r"]);
+    let is_outside = |path: &std::path::PathBuf| {
+        let inside = ["a/b/c/r", ".patrol", "stats.json"];
+        !before.contains(path) && !inside.iter().any(|name| path.starts_with(place.path(name)))
+    };
+    let written: Vec<_> = super::files(place.root.path()).into_keys().filter(is_outside).collect();
+    assert_eq!(written, Vec::<std::path::PathBuf>::new());
 }

@@ -99,7 +99,7 @@ fn wide_names_each_result_with_its_place_and_message() {
     let ran = place.scan(&["-o", "wide"]).0.exits(1);
     let three = ran.stdout.lines().find(|line| line.contains(" three ")).unwrap();
     for part in
-        ["default", "Pod", "require-app", "check", "fail", "m/two.yaml:9", "validation error: it is so"]
+        ["default", "Pod", "require-app", "check", "fail", "m/two.yaml:10", "validation error: it is so"]
     {
         assert!(three.contains(part), "`{part}` is missing in `{three}`");
     }

@@ -49,7 +49,7 @@ fn database(place: &Place) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn a_damaged_state_is_moved_aside_and_built_anew_in_the_same_start() {
-    for size in [0, 100, 10_000] {
+    for size in [100, 10_000] {
         let place = Place::with_pods();
         place.scan(&[]);
         for file in database(&place) {
