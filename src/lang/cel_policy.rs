@@ -9,6 +9,7 @@ mod environment;
 mod exception;
 mod expressions;
 mod frame;
+mod library;
 mod matching;
 mod names;
 mod params;

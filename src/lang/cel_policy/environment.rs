@@ -2,6 +2,7 @@
 //!
 //! Upstream: `pkg/admission/plugin/cel/compile.go` of the API server, `pkg/cel/compiler/env.go` of Kyverno.
 
+use super::library;
 use crate::lang::cel::{Environment, Library, Type};
 use crate::lang::cel_k8s::{
     AdmissionVariables, KubernetesLibrary, KubernetesVersion, admission_environment, with_variables,
@@ -21,7 +22,10 @@ pub(crate) enum Dialect {
         has_authorizer: bool,
     },
     /// Kyverno's, for `policies.kyverno.io`.
-    Kyverno,
+    Kyverno {
+        /// Whether the policy lives in a namespace and must not look elsewhere.
+        is_namespaced: bool,
+    },
 }
 
 /// What a slot of an environment stands for.
@@ -37,6 +41,8 @@ pub(crate) enum Meaning {
     Exceptions,
     /// A variable of the policy, by position.
     Variable(usize),
+    /// A variable whose methods look outside, by position.
+    Service(usize),
 }
 
 const NAMES: [(&str, Meaning); 8] = [
@@ -64,7 +70,7 @@ impl Dialect {
                     AdmissionVariables { has_params, has_authorizer, ..AdmissionVariables::default() };
                 admission_environment(KUBERNETES, variables)
             }
-            Self::Kyverno => kyverno_environment(),
+            Self::Kyverno { is_namespaced } => library::add_to(kyverno_environment(), is_namespaced),
         };
         with_variables(env)
     }
@@ -73,7 +79,7 @@ impl Dialect {
     /// (`convertCelTypeToDeclType`).
     pub(super) fn variable_type(self, kind: &Type) -> Type {
         match self {
-            Self::Kyverno => kind.clone(),
+            Self::Kyverno { .. } => kind.clone(),
             Self::Admission { .. } => declared(kind),
         }
     }
@@ -81,7 +87,8 @@ impl Dialect {
     /// What the slots of an environment stand for, in their order.
     pub(super) fn meanings(env: &Environment) -> Vec<Option<Meaning>> {
         let mut meanings = vec![None; usize::from(env.n_slots())];
-        for (name, meaning) in NAMES {
+        let services = library::names().enumerate().map(|(at, name)| (name, Meaning::Service(at)));
+        for (name, meaning) in NAMES.into_iter().chain(services) {
             if let Some(place) = env.slot(name).and_then(|slot| meanings.get_mut(usize::from(slot))) {
                 *place = Some(meaning);
             }

@@ -5,9 +5,9 @@
 
 use std::cell::OnceCell;
 
-use super::environment::Meaning;
+use super::environment::{Dialect, Meaning};
 use super::expressions::{Expression, Expressions};
-use super::{names, request};
+use super::{library, names, request};
 use crate::document::Node;
 use crate::lang::cel::{Activation, Budget, EvalError, Key, Text, Value};
 use crate::lang::{Inputs, Operation, cel_k8s};
@@ -157,12 +157,16 @@ impl<'d> Activation<'d> for Frame<'d> {
                 self.set_exceptions(Vec::new(), Vec::new());
                 self.exceptions.get().cloned().unwrap_or(Value::Null)
             }
+            Some(Meaning::Service(at)) => library::service(at),
             None => return Err(EvalError::Fixed("no such attribute(s)")),
         })
     }
 
     fn call_host(&self, function: &str, args: &[Value<'d>]) -> Outcome<'d> {
-        let _ = args;
+        let is_namespaced = self.expressions.dialect == Dialect::Kyverno { is_namespaced: true };
+        if let Some(answer) = library::answer(function, args, self.inputs, is_namespaced) {
+            return answer;
+        }
         if function == cel_k8s::AUTHORIZER_CHECK {
             return Ok(Value::map(vec![
                 (key("allowed"), Value::Bool(false)),

@@ -48,11 +48,12 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let empty = Document::null();
     let spec = root.get("spec").unwrap_or_else(|| empty.root());
     let derived = autogen::derive(spec, controllers(spec).as_deref());
+    let dialect = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let mut variants = Vec::new();
     for spec in std::iter::once(spec).chain(derived.iter().map(Document::root)) {
         // Without constraints the policy is about nothing.
         if let Some(constraints) = spec.get("matchConstraints").filter(|node| !node.is_null()) {
-            variants.push(Variant::compile(spec, constraints, companions));
+            variants.push(Variant::compile(spec, constraints, dialect, companions));
         }
     }
     let mut kinds = Vec::new();
@@ -97,8 +98,8 @@ fn standing(root: Node<'_>) -> Standing {
 }
 
 impl Variant {
-    fn compile(spec: Node<'_>, constraints: Node<'_>, companions: &Companions<'_>) -> Self {
-        let rules = Expressions::compile(&Spec::of(spec), Dialect::Kyverno).and_then(|expressions| {
+    fn compile(spec: Node<'_>, constraints: Node<'_>, dialect: Dialect, companions: &Companions<'_>) -> Self {
+        let rules = Expressions::compile(&Spec::of(spec), dialect).and_then(|expressions| {
             let exceptions = exception::compile(companions, &expressions)?;
             Ok(Rules { expressions, exceptions })
         });
