@@ -93,10 +93,8 @@ fn main() -> anyhow::Result<()> {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let catalog = catalog(&shared.join("bench/policies"))?;
     let size = w4::Size::of(args.size);
-    let texts: Vec<Vec<u8>> = size
-        .judged()
-        .map(|object| serde_json::to_vec(&object))
-        .collect::<Result<_, _>>()?;
+    let texts: Vec<Vec<u8>> =
+        size.judged().map(|object| serde_json::to_vec(&object)).collect::<Result<_, _>>()?;
     ensure!(texts.len() == size.n_judged(), "the workload lacks objects");
     let mut out = io::stdout().lock();
     writeln!(out, "| {} objects | Number | Rate | Each | Allocations each | Bytes each |", texts.len())?;
