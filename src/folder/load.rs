@@ -1,6 +1,6 @@
 //! Parses manifests and finds out who they are, for input that is small or wanted whole.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Folder, Manifest, Origin, Problem};
@@ -60,7 +60,7 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
 /// Which identity was met where, to find objects that are given twice.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
-    places: BTreeMap<ResourceKey, Origin>,
+    places: HashMap<ResourceKey, Origin>,
 }
 
 impl Claims {

@@ -177,9 +177,9 @@ impl<'a> Course<'a> {
                 coverage.covers(&item.id, item.is_controlled) && seen.insert(leftovers::seen_key(&item.id))
             });
             *n_objects += items.len() as u64;
-            while !items.is_empty() {
-                let rest = items.split_off(items.len().min(limits::CHUNK_OBJECTS_MAX));
-                let chunk = std::mem::replace(&mut items, rest);
+            let mut items = items.into_iter();
+            while items.len() > 0 {
+                let chunk: Vec<Listed> = items.by_ref().take(limits::CHUNK_OBJECTS_MAX).collect();
                 working.push(self.chunk(chunk));
             }
             // The next page is asked for once fewer chunks are left than the workers can hold.
