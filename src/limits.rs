@@ -253,3 +253,6 @@ pub const CONFIG_LOOKED_AT_EVERY_SECS: u64 = 5;
 pub const CEL_POLICY_EXPRESSIONS_MAX: usize = 1_000;
 /// The longest text of a message expression, in bytes: the API server's bound; a longer one is as if there were none.
 pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// How often a long scan tells its progress where there is no terminal, in seconds: rarely enough for logs, soon enough for people.
+pub const PROGRESS_LINE_EVERY_SECS: u64 = 10;
