@@ -192,3 +192,6 @@ pub const ATTESTORS_DEPTH_MAX: usize = 8;
 
 /// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+
+/// Bytes of a UID that a manifest gives. A server's have 36; it names the report's file.
+pub const UID_BYTES_MAX: usize = 128;

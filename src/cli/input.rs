@@ -170,7 +170,7 @@ pub(super) fn tell_exceptions(catalog: &Catalog) {
                 }
             }
             CatalogProblem::TooMany { n_left_out } => {
-                say(format_args!("{n_left_out} policies too many were left out"))
+                say(format_args!("{n_left_out} policies too many were left out"));
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::plan::Action;
 use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::report::{ReportApi, ReportSettings, Sink};
 use crate::scan::{self, Coverage, Progress, Scan, ScanOutcome, ScanSettings, Stop};
-use crate::store::{State, Store};
+use crate::store::State;
 
 /// What `patrol scan` is asked.
 #[derive(Debug, Args)]
@@ -76,6 +76,7 @@ pub(super) struct ScanArgs {
     quiet: bool,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Counts by policy
@@ -92,6 +93,7 @@ enum Format {
     Junit,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ApiArg {
     /// PolicyReport and ClusterPolicyReport
@@ -371,7 +373,7 @@ fn write_plan(out: &mut dyn Write, outcome: &ScanOutcome, style: Style) -> anyho
     let mut table = Table::new(["ACTION", "RESOURCE", "POLICY", "WHY"]);
     for line in &outcome.totals.plan {
         let policy =
-            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), |policy| policy.report_name());
+            line.policy.as_ref().map_or_else(|| "(report)".to_owned(), crate::model::PolicyKey::report_name);
         table.row([line.action.to_owned(), line.resource.key.to_string(), policy, line.reason.clone()]);
     }
     table.write(out, style)?;
@@ -404,7 +406,7 @@ fn summary_line(outcome: &ScanOutcome, n_policies: usize, duration: Duration) ->
         );
         line.push_str(&written);
         if reports.failed > 0 {
-            line.push_str(&format!(", {} failed", reports.failed));
+            line.extend([", ", &reports.failed.to_string(), " failed"]);
         }
     }
     if outcome.is_interrupted {
