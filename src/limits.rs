@@ -256,3 +256,5 @@ pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
 
 /// How often a long scan tells its progress where there is no terminal, in seconds: rarely enough for logs, soon enough for people.
 pub const PROGRESS_LINE_EVERY_SECS: u64 = 10;
+/// Bytes of a UID that a manifest gives. A server's have 36; it names the report's file.
+pub const UID_BYTES_MAX: usize = 128;

@@ -87,6 +87,7 @@ pub(super) struct ScanArgs {
     quiet: bool,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Counts by policy
@@ -103,6 +104,7 @@ enum Format {
     Junit,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ApiArg {
     /// PolicyReport and ClusterPolicyReport
@@ -451,7 +453,7 @@ fn summary_line(outcome: &ScanOutcome, n_policies: usize, duration: Duration) ->
         );
         line.push_str(&written);
         if reports.failed > 0 {
-            line.push_str(&format!(", {} failed", reports.failed));
+            line.extend([", ", &reports.failed.to_string(), " failed"]);
         }
     }
     if outcome.is_interrupted {

@@ -33,6 +33,7 @@ pub(super) struct TestArgs {
     file_name: String,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// A table a test file, and a summary

@@ -1,7 +1,7 @@
 //! A folder as a [`Source`]: its manifests are the cluster, and nothing else is.
 //!
 //! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed
-//! once, on all cores. Facts (namespace labels, ConfigMaps, what API calls return) come from the manifests
+//! once, on all cores. Facts (namespace labels, `ConfigMaps`, what API calls return) come from the manifests
 //! too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,13 +143,14 @@ impl FolderSource {
     ) -> Result<(), super::Problem> {
         let origin = &manifest.origin;
         let document = document.transpose().map_err(|error| self.broken(origin, error))?;
-        let id = match (&document, known) {
+        let mut id = match (&document, known) {
             (Some(document), _) => identify(document, &self.scopes)
                 .map_err(|error| super::Problem { origin: origin.clone(), message: error.to_string() })?,
             (None, Some(known)) => known,
             (None, None) => return Ok(()),
         };
         claims.claim(&id.key, origin)?;
+        claims.settle_uid(&mut id);
         let document = document.map(|document| Arc::new(placed(document, &id)));
         let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
         if let Some(document) = &document {

@@ -42,9 +42,9 @@ impl Place {
     /// Two Pods, one of which lacks the label, and the policy that asks for it.
     fn with_pods() -> Self {
         let place = Self::new();
-        place.write("m/good.yaml", &pod("good", "app: x"));
-        place.write("m/bad.yaml", &pod("bad", "tier: y"));
-        place.write("p/label.yaml", &label_policy("require-app", "app"));
+        place.write("m/good.yaml", pod("good", "app: x"));
+        place.write("m/bad.yaml", pod("bad", "tier: y"));
+        place.write("p/label.yaml", label_policy("require-app", "app"));
         place
     }
 

@@ -55,7 +55,7 @@ fn a_damaged_state_is_moved_aside_and_built_anew_in_the_same_start() {
         for file in database(&place) {
             let mut bytes = std::fs::read(&file).unwrap();
             bytes.truncate(size);
-            bytes.iter_mut().for_each(|byte| *byte ^= 0x5a);
+            let bytes: Vec<u8> = bytes.iter().map(|byte| byte ^ 0x5a).collect();
             std::fs::write(&file, bytes).unwrap();
         }
         let (ran, stats) = place.scan(&[]);
