@@ -1,8 +1,9 @@
-//! The benchmark of evaluation alone: the 18 policies on the Pods and Deployments of W4, in one thread, without files, state or reports.
+//! The benchmark of evaluation alone: the 18 policies on the Pods and Deployments of W4, in one thread,
+//! without files, state or reports.
 //!
-//! `cargo bench --bench evaluate [-- --size DEPLOYMENTS --rounds N --policy NAME]` prints, a policy and in all: rule evaluations a second,
-//! nanoseconds and allocations each. It also tells what building a document costs. The policies come from the folder that `PATROL_SHARED`
-//! names.
+//! `cargo bench --bench evaluate [-- --size DEPLOYMENTS --rounds N --policy NAME]` prints, a policy and in
+//! all: rule evaluations a second, nanoseconds and allocations each. It also tells what building a document
+//! costs. The policies come from the folder that `PATROL_SHARED` names.
 
 #[path = "scan/w4.rs"]
 mod w4;

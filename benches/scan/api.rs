@@ -1,6 +1,8 @@
-//! A bare client of the API server: puts objects in with bounded parallelism, takes reports out and back in, and reads what the server counted.
+//! A bare client of the API server: puts objects in with bounded parallelism, takes reports out and back in,
+//! and reads what the server counted.
 //!
-//! It sends what it is given and nothing else, as fast as the server takes it: that is what Patrol's own writes are measured against.
+//! It sends what it is given and nothing else, as fast as the server takes it: that is what Patrol's own
+//! writes are measured against.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -82,7 +82,8 @@ fn outcomes(table: &str) -> (u64, u64) {
 
 /// The processor time, in user code and in the system, of all ended children of this process.
 pub(crate) fn children_cpu() -> anyhow::Result<Duration> {
-    // proc(5): behind the command's closing parenthesis, fields 16 and 17 are `cutime` and `cstime`, in ticks of 10 ms.
+    // proc(5): behind the command's closing parenthesis, fields 16 and 17 are `cutime` and `cstime`, in ticks
+    // of 10 ms.
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
     let ticks = fields.split_whitespace().skip(13).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;

@@ -1,6 +1,8 @@
-//! The rows about a cluster: the workload and the policies in a real API server, scanned by child processes, edited in between.
+//! The rows about a cluster: the workload and the policies in a real API server, scanned by child processes,
+//! edited in between.
 //!
-//! Reports are written in turn by Patrol and by the bare client, and deleted again, so that both meet the same server in the same state.
+//! Reports are written in turn by Patrol and by the bare client, and deleted again, so that both meet the
+//! same server in the same state.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -84,7 +86,8 @@ impl<'a> Bench<'a> {
         self.api.delete_reports(self.options.size.n_namespaces).await
     }
 
-    /// A first scan against a bare client that writes the same reports, in turns; the last scan's reports stay.
+    /// A first scan against a bare client that writes the same reports, in turns; the last scan's reports
+    /// stay.
     async fn first_scans(&self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         let (mut scans, mut bare, mut reports) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..N_ROUNDS {
@@ -193,12 +196,14 @@ impl<'a> Bench<'a> {
             (format!("/api/v1/namespaces/{namespace}/pods/app-{i}-7d9c-0"), namespace)
         };
         let (path, _) = pod(1);
-        // Of a Pod's spec little can be edited; a container for debugging can be added, and all policies that read the spec look at it. One
-        // reads annotations alone.
+        // Of a Pod's spec little can be edited; a container for debugging can be added, and all policies that
+        // read the spec look at it. One reads annotations alone.
         let note = json!({"metadata": {"annotations": {"example.com/note": "edited"}}});
         self.api.ask(Method::PATCH, &path, api::MERGE_PATCH, &note).await?;
         let debug = json!({
-            "name": "debug", "image": "registry.example.com/debug:v1", "securityContext": {"privileged": true},
+            "name": "debug",
+            "image": "registry.example.com/debug:v1",
+            "securityContext": {"privileged": true},
         });
         let patch = json!({"spec": {"ephemeralContainers": [debug]}});
         let path = format!("{path}/ephemeralcontainers");
@@ -227,7 +232,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Memory and requests of the service: a first scan that writes everything, and a restart that finds nothing changed.
+    /// Memory and requests of the service: a first scan that writes everything, and a restart that finds
+    /// nothing changed.
     async fn service(&self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
         self.clear().await?;
         let dir = self.dir.join("run");
@@ -271,8 +277,8 @@ fn is_write(request: &ApiserverRequest) -> bool {
     !matches!(request.verb.as_str(), "GET" | "LIST" | "WATCH")
 }
 
-/// What only Patrol could have asked, and should not: everything but lists, discovery, and what the control plane's own parts do all the
-/// time (leases, and what the server keeps of itself).
+/// What only Patrol could have asked, and should not: everything but lists, discovery, and what the control
+/// plane's own parts do all the time (leases, and what the server keeps of itself).
 fn is_neither_list_nor_discovery(request: &ApiserverRequest) -> bool {
     let is_read = matches!(request.verb.as_str(), "LIST" | "WATCH" | "WATCHLIST");
     let is_upkeep = request.group == "coordination.k8s.io"

@@ -1,8 +1,9 @@
 //! The benchmark of whole scans: every measure that has a bound, from one run, as a Markdown table.
 //!
-//! `cargo bench --bench scan -- [folder|cluster|all|check] [--size DEPLOYMENTS] [--runs N]`. The rows about a cluster start the control plane of
-//! `tests/cluster/`. `check` compares the workload, object for object, with what the shared data's own program prints. The policies
-//! and that program come from the folder that `PATROL_SHARED` names. The exit code is 1 if a bound does not hold.
+//! `cargo bench --bench scan -- [folder|cluster|all|check] [--size DEPLOYMENTS] [--runs N]`. The rows about a
+//! cluster start the control plane of `tests/cluster/`. `check` compares the workload, object for object,
+//! with what the shared data's own program prints. The policies and that program come from the folder that
+//! `PATROL_SHARED` names. The exit code is 1 if a bound does not hold.
 
 mod api;
 mod child;

@@ -1,8 +1,9 @@
-//! The workload W4: namespaces, Deployments with their `ReplicaSets` and Pods, `ConfigMaps` and Services, of which about a third break some
-//! rule of the Pod Security policies. What breaks which rule is a function of the index, so two runs make the same objects.
+//! The workload W4: namespaces, Deployments with their `ReplicaSets` and Pods, `ConfigMaps` and Services, of
+//! which about a third break some rule of the Pod Security policies. What breaks which rule is a function of
+//! the index, so two runs make the same objects.
 //!
-//! The objects are those that `bench/w4.py` of the shared data prints, in its order; `check` of the program proves it.
-//! Nothing here writes files or talks to a cluster.
+//! The objects are those that `bench/w4.py` of the shared data prints, in its order; `check` of the program
+//! proves it. Nothing here writes files or talks to a cluster.
 
 use serde_json::{Map, Value, json};
 

@@ -16,13 +16,15 @@ pub(super) struct Applicable {
     pub(super) policies: Vec<Arc<CompiledPolicy>>,
     /// Positions of those in the scan's list.
     pub(super) positions: Vec<usize>,
-    /// Over the policies, their presentation, and everything else that decides what a resource's report looks like.
+    /// Over the policies, their presentation, and everything else that decides what a resource's report looks
+    /// like.
     pub(super) digest: Fingerprint,
 }
 
 impl Applicable {
-    /// The verdicts whose policies select the resource, each with its policy's position. Verdicts are sorted by policy as the policies are, so
-    /// that the next verdict is mostly the next policy's; any other order is right too, and slower.
+    /// The verdicts whose policies select the resource, each with its policy's position. Verdicts are sorted
+    /// by policy as the policies are, so that the next verdict is mostly the next policy's; any other order
+    /// is right too, and slower.
     pub(super) fn judged<'v>(&self, verdicts: &'v [Verdict]) -> impl Iterator<Item = (usize, &'v Verdict)> {
         let mut next = 0;
         verdicts.iter().filter_map(move |verdict| {

@@ -1,6 +1,8 @@
-//! The work on one chunk of listed objects: decide, evaluate what has to be, keep the rest, and say what has to be stored and written.
+//! The work on one chunk of listed objects: decide, evaluate what has to be, keep the rest, and say what has
+//! to be stored and written.
 //!
-//! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can hurt another.
+//! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can
+//! hurt another.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -290,7 +292,8 @@ impl Worker<'_> {
         cost.nanos_max = cost.nanos_max.max(nanos);
     }
 
-    /// Makes the record and the report of a resource from its verdicts, and says what has to be stored and written.
+    /// Makes the record and the report of a resource from its verdicts, and says what has to be stored and
+    /// written.
     fn settle(
         &mut self,
         item: &Listed,
@@ -307,7 +310,8 @@ impl Worker<'_> {
         // With nothing stored, results of policies that could not be listed stand in the report alone.
         kept.has_unknown |= record.is_none() && !self.ctx.scan.unknown.is_empty() && self.has_report(id);
         let step = if kept.has_unknown {
-            // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
+            // A result of a policy that could not be listed cannot be shown in full: the report waits until
+            // it can.
             kept.is_unsettled = true;
             reports::leave(&self.ctx.standing, id);
             Step::Unchanged(written.clone())
@@ -417,9 +421,9 @@ impl Worker<'_> {
             let none = vec![[0; 5]; self.ctx.finder.policies().len()];
             self.tallied.insert(namespace.clone(), none);
         }
-        let Some(tallied) = self.tallied.get_mut(namespace) else { return };
+        let Some(sums) = self.tallied.get_mut(namespace) else { return };
         for (tally, position) in tallies.iter().zip(&applicable.positions) {
-            for (sum, n) in tallied.get_mut(*position).into_iter().flatten().zip(tally) {
+            for (sum, n) in sums.get_mut(*position).into_iter().flatten().zip(tally) {
                 *sum += u64::from(*n);
             }
         }
@@ -428,8 +432,8 @@ impl Worker<'_> {
     /// Adds what was tallied to the totals.
     fn sum_up(&mut self) {
         for (namespace, tallied) in std::mem::take(&mut self.tallied) {
-            for (position, tally) in tallied.into_iter().enumerate() {
-                for (status, n) in Status::ALL.into_iter().zip(tally).filter(|(_, n)| *n > 0) {
+            for (position, counts) in tallied.into_iter().enumerate() {
+                for (status, n) in Status::ALL.into_iter().zip(counts).filter(|(_, n)| *n > 0) {
                     self.done.totals.summary.add_n(status, n);
                     *self.done.totals.results.entry((position, namespace.clone(), status)).or_default() += n;
                 }
