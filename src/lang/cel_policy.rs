@@ -9,6 +9,7 @@ mod environment;
 mod exception;
 mod expressions;
 mod frame;
+mod image_validating_policy;
 mod library;
 mod matching;
 mod names;
@@ -37,7 +38,15 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
             validating_policy::compile(source, companions)
         }
         PolicyKind::ValidatingAdmissionPolicy => validating_admission_policy::compile(source, companions),
-        kind => not_scanned(format!("{} is not supported", kind.as_str())),
+        PolicyKind::ImageValidatingPolicy | PolicyKind::NamespacedImageValidatingPolicy => {
+            image_validating_policy::compile(source, companions)
+        }
+        PolicyKind::MutatingPolicy
+        | PolicyKind::NamespacedMutatingPolicy
+        | PolicyKind::MutatingAdmissionPolicy => {
+            not_scanned(format!("{} is not supported: patches are not computed", source.key.kind.as_str()))
+        }
+        kind => not_scanned(format!("a scan has no results of {}", kind.as_str())),
     }
 }
 

@@ -33,8 +33,8 @@ const CRON_JOB: Replacements = [
     ("oldObject.metadata", "oldObject.spec.jobTemplate.spec.template.metadata"),
 ];
 
-/// The specs derived from a policy's spec: one for controllers with a Pod template, one for CronJobs; none if the policy is about more than
-/// Pods. `controllers` are the plurals that the policy asks for, `None`: all.
+/// The specs derived from a policy's spec: one for controllers with a Pod template, one for
+/// `CronJob` objects; none if the policy is about more than Pods. `controllers` are the plurals that the policy asks for, `None`: all.
 pub(super) fn derive(spec: Node<'_>, controllers: Option<&[&str]>) -> Vec<Document> {
     if !is_about_pods(spec) {
         return Vec::new();
@@ -95,7 +95,9 @@ fn constraints(builder: &mut DocumentBuilder, targets: &[(&str, &str)], operatio
     let list = |builder: &mut DocumentBuilder, key: &str, items: &[&str]| {
         builder.key(key);
         builder.open_array();
-        items.iter().for_each(|item| builder.string(item));
+        for item in items {
+            builder.string(item);
+        }
         builder.close();
     };
     builder.open_object();

@@ -28,6 +28,15 @@ pub(super) struct Exception {
     priority: i64,
 }
 
+/// How far an exception that allows images or values goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It only allows these.
+    UnlessAllowing,
+    /// It takes the whole policy away, and says `skip`.
+    Always,
+}
+
 /// What exceptions say about a resource.
 #[derive(Debug)]
 pub(super) enum Excepted {
@@ -79,6 +88,7 @@ pub(super) fn compile(
 pub(super) fn apply<'d>(
     exceptions: &'d [Exception],
     frame: &Frame<'d>,
+    reach: Reach,
     holds: impl Fn(&'d [Expression]) -> Result<bool, EvalError>,
 ) -> Excepted {
     let mut matched: Vec<&'d Exception> = Vec::new();
@@ -99,14 +109,14 @@ pub(super) fn apply<'d>(
         matched.iter().flat_map(|exception| list(exception)).map(String::as_str).collect()
     };
     let (images, values) = (texts(|e| &e.images), texts(|e| &e.values));
-    if !matched.is_empty() && images.is_empty() && values.is_empty() {
-        return Excepted::Yes(outcome(&matched));
+    if !matched.is_empty() && (reach == Reach::Always || (images.is_empty() && values.is_empty())) {
+        return Excepted::Yes(outcome(&matched, reach));
     }
     frame.set_exceptions(images, values);
     Excepted::No
 }
 
-fn outcome(matched: &[&Exception]) -> Outcome {
+fn outcome(matched: &[&Exception], reach: Reach) -> Outcome {
     let mut selected: Option<&Exception> = None;
     for exception in matched {
         let highest = selected.map_or(0, |selected| selected.priority);
@@ -114,7 +124,7 @@ fn outcome(matched: &[&Exception]) -> Outcome {
             selected = Some(exception);
         }
     }
-    let passes = selected.is_some_and(|selected| selected.passes);
+    let passes = reach == Reach::UnlessAllowing && selected.is_some_and(|selected| selected.passes);
     let (status, word) = if passes { (Status::Pass, "passed") } else { (Status::Skip, "skipped") };
     let keys: Vec<&str> = matched.iter().map(|exception| exception.key.as_str()).collect();
     let names: Vec<&str> = matched.iter().map(|exception| exception.name.as_str()).collect();

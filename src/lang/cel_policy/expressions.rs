@@ -122,6 +122,14 @@ impl Expressions {
         conditions.iter().enumerate().map(compile).collect()
     }
 
+    /// Compiles an expression of any type that stands beside the usual ones.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(super) fn extra(&self, source: &str, place: &str) -> Result<Expression, String> {
+        self.expression(source, place, &[])
+    }
+
     fn add_variables(&mut self, variables: &[Node<'_>]) -> Result<(), String> {
         self.meanings = Dialect::meanings(&self.env);
         for (at, variable) in variables.iter().enumerate() {

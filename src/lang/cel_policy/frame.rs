@@ -80,6 +80,28 @@ impl<'d> Frame<'d> {
             .ok_or_else(|| EvalError::failed(format!("unexpected result type {}", value.type_name())))
     }
 
+    /// Whether conditions hold, as Kyverno asks them: one that is false decides before one that fails.
+    pub(super) fn holds(
+        &self,
+        conditions: &'d [Expression],
+        ignores_failures: bool,
+    ) -> Result<bool, EvalError> {
+        let mut errors = Vec::new();
+        for condition in conditions {
+            match self.condition(condition) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(EvalError::Pending) => return Err(EvalError::Pending),
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        match errors.as_slice() {
+            [] => Ok(true),
+            _ if ignores_failures => Ok(false),
+            several => Err(EvalError::failed(several.join("; "))),
+        }
+    }
+
     fn object(&self) -> Value<'d> {
         match self.inputs.request.operation {
             Operation::Delete => Value::Null,

@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use crate::gostd::wildcard::Wildcard;
 use crate::inventory::{Scopes, guess_plural};
-use crate::model::Gvk;
 
 static BUILTIN: LazyLock<Scopes> = LazyLock::new(Scopes::builtin);
 
@@ -21,11 +20,6 @@ pub(super) fn is_namespaced(group: &str, kind: &str) -> bool {
     BUILTIN.is_namespaced(group, kind)
 }
 
-/// The kind of a plural, if it is built in.
-pub(super) fn gvk_of_plural(group: &str, plural: &str) -> Option<Gvk> {
-    BUILTIN.gvks_of_plural(plural).find(|gvk| gvk.group == group)
-}
-
 /// Patterns that cover every kind that may be served under a plural name: the built-in ones, and for names that are not built in all kinds
 /// of which the plural may be guessed.
 pub(super) fn kinds_of_plural(group: &str, plural: &str) -> Vec<Wildcard> {
@@ -38,7 +32,7 @@ pub(super) fn kinds_of_plural(group: &str, plural: &str) -> Vec<Wildcard> {
     kinds.dedup();
     if kinds.is_empty() {
         let mut chars = plural.chars();
-        let first = chars.next().map(|c| c.to_ascii_uppercase()).unwrap_or('*');
+        let first = chars.next().map_or('*', |c| c.to_ascii_uppercase());
         kinds.push(format!("{first}*"));
     }
     kinds.iter().map(|kind| Wildcard::new(kind)).collect()

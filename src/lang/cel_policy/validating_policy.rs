@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::exception::{self, Excepted, Exception};
+use super::exception::{self, Excepted, Exception, Reach};
 use super::expressions::{Expression, Expressions, Named, Spec};
 use super::frame::Frame;
 use super::matching::{Answer, Equivalence, MatchConstraints};
@@ -14,7 +14,7 @@ use crate::document::{Document, Node};
 use crate::lang::cel::{Budget, EvalError};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
-use crate::matching::Selection;
+use crate::matching::{KindSelector, Selection};
 use crate::model::{Outcome, Status};
 use crate::policy::{PolicySource, Standing};
 
@@ -56,15 +56,12 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
             variants.push(Variant::compile(spec, constraints, dialect, companions));
         }
     }
-    let mut kinds = Vec::new();
-    for kind in variants.iter().flat_map(|variant| variant.constraints.kinds()) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
-    }
     let namespace = (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone());
     Compiled {
-        selection: Selection { kinds, namespace: namespace.clone() },
+        selection: Selection {
+            kinds: kinds_of(variants.iter().map(|variant| &variant.constraints)),
+            namespace: namespace.clone(),
+        },
         evaluator: Arc::new(ValidatingPolicy { namespace, variants }),
         standing: standing(root),
         warnings: Vec::new(),
@@ -72,12 +69,25 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     }
 }
 
-fn controllers(spec: Node<'_>) -> Option<Vec<&str>> {
+/// The kinds that any of the constraints may mean, each once.
+pub(super) fn kinds_of<'a>(constraints: impl Iterator<Item = &'a MatchConstraints>) -> Vec<KindSelector> {
+    let mut kinds = Vec::new();
+    for kind in constraints.flat_map(MatchConstraints::kinds) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    kinds
+}
+
+/// The plurals of the controllers that a policy is derived for; `None`: all.
+pub(super) fn controllers(spec: Node<'_>) -> Option<Vec<&str>> {
     let list = spec.path(&["autogen", "podControllers", "controllers"]).filter(|list| !list.is_null())?;
     Some(list.items().filter_map(Node::as_str).collect())
 }
 
-fn standing(root: Node<'_>) -> Standing {
+/// Whether scans evaluate a policy of `policies.kyverno.io`.
+pub(super) fn standing(root: Node<'_>) -> Standing {
     let not_scanned = |reason: String| Standing::NotScanned { reason };
     if root.path(&["metadata", "labels", "reports.kyverno.io/disabled"]).is_some() {
         return not_scanned("it has the label `reports.kyverno.io/disabled`".to_owned());
@@ -145,12 +155,13 @@ impl Variant {
     fn judge(&self, rules: &Rules, inputs: &Inputs<'_>) -> Result<Option<Outcome>, EvalError> {
         let budget = Budget::per_call(limits::CEL_COST_PER_KYVERNO_CALL_MAX);
         let frame = Frame::new(&rules.expressions, inputs, budget);
-        match exception::apply(&rules.exceptions, &frame, |conditions| self.holds(&frame, conditions)) {
+        let holds = |conditions| frame.holds(conditions, self.ignores_failures);
+        match exception::apply(&rules.exceptions, &frame, Reach::UnlessAllowing, holds) {
             Excepted::No => {}
             Excepted::Yes(outcome) => return Ok(Some(outcome)),
             Excepted::Failed(error) => return Err(error),
         }
-        if !self.holds(&frame, &rules.expressions.match_conditions)? {
+        if !holds(&rules.expressions.match_conditions)? {
             return Ok(None);
         }
         for (index, validation) in rules.expressions.validations.iter().enumerate() {
@@ -179,24 +190,6 @@ impl Variant {
         let mut outcome = Outcome::new("", Status::Pass, "success");
         annotate(&frame, &rules.expressions.audit_annotations, &mut outcome)?;
         Ok(Some(outcome))
-    }
-
-    /// Whether conditions hold: one that is false decides before one that fails.
-    fn holds<'d>(&self, frame: &Frame<'d>, conditions: &'d [Expression]) -> Result<bool, EvalError> {
-        let mut errors = Vec::new();
-        for condition in conditions {
-            match frame.condition(condition) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(EvalError::Pending) => return Err(EvalError::Pending),
-                Err(error) => errors.push(error.to_string()),
-            }
-        }
-        match errors.as_slice() {
-            [] => Ok(true),
-            _ if self.ignores_failures => Ok(false),
-            several => Err(EvalError::failed(several.join("; "))),
-        }
     }
 }
 
