@@ -227,6 +227,12 @@ pub const PATTERN_ANCHORS_MAX: usize = 64;
 /// end.
 pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
 
+/// How many expressions that came out of a substitution a compiled rule keeps: their texts hold values of objects, of which few differ.
+pub const DYNAMIC_PROGRAMS_MAX: usize = 64;
+
+/// The longest such expression that is kept, in bytes: longer ones have whole values in them, which hardly come again.
+pub const DYNAMIC_PROGRAM_TEXT_BYTES_MAX: usize = 1024;
+
 /// The most public keys that one attestor of a policy stands for: real ones have a handful.
 pub const ATTESTOR_KEYS_MAX: usize = 64;
 

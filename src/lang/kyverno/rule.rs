@@ -11,8 +11,10 @@ mod context;
 mod exception;
 mod manifests;
 mod message;
+mod outline;
 mod pattern;
 mod pod_security;
+mod programs;
 #[cfg(test)]
 mod speed;
 mod template;
@@ -33,6 +35,7 @@ pub(crate) use context::{Context, Entries, Failure, Shared};
 use body::{Body, Response};
 use context::Extractors;
 use exception::Exception;
+use programs::Programs;
 
 /// What a rule is compiled with.
 #[derive(Clone, Debug)]
@@ -72,6 +75,7 @@ pub(crate) struct Rule {
     properties: BTreeMap<String, String>,
     entries: Entries,
     extractors: Option<Extractors>,
+    programs: Programs,
     preconditions: AnyAllConditions,
     exceptions: Vec<Exception>,
     body: Body,
@@ -101,6 +105,7 @@ impl Rule {
                 .collect(),
             entries: Entries::compile(rule.get("context"), "context", &mut warnings),
             extractors: rule.get("imageExtractors").filter(|node| !node.is_null()).map(Extractors::compile),
+            programs: Programs::default(),
             preconditions: AnyAllConditions::compile(
                 rule.get("preconditions"),
                 "preconditions",
@@ -125,7 +130,7 @@ impl Rule {
     }
 
     fn evaluate_in<'d>(&'d self, shared: &'d Shared<'d>, exclusions: &Exclusions) -> RuleResult {
-        let context = Context::new(shared, &self.entries, &self.policy_namespace)
+        let context = Context::new(shared, &self.entries, &self.policy_namespace, &self.programs)
             .with_extractors(self.extractors.as_ref());
         let response = match self.preconditions.evaluate(&context) {
             Err(Failure::Pending) => return RuleResult::Needs,
