@@ -134,7 +134,8 @@ impl Telemetry {
             // Buckets are refused only if there are none; the default is a summary, which is still a metric.
             builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), buckets).unwrap_or_default()
         };
-        let recorder = buckets(PrometheusBuilder::new(), &table::SCAN_DURATION, &SCAN_BUCKETS).build_recorder();
+        let recorder =
+            buckets(PrometheusBuilder::new(), &table::SCAN_DURATION, &SCAN_BUCKETS).build_recorder();
         for metric in METRICS {
             let (name, help) = (metric.name.into(), metric.help.into());
             match metric.kind {
