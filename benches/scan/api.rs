@@ -160,7 +160,7 @@ impl Api {
                 }
                 reports.push(Creation::of(&report)?);
             }
-            next = page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
+            page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().clone_into(&mut next);
             if next.is_empty() {
                 return Ok(reports);
             }

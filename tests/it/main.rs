@@ -1,10 +1,4 @@
 //! The one integration-test binary: a module per kind of test.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that cannot go on panics, and says what it leaves out"
-)]
 
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]

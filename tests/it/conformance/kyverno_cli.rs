@@ -96,7 +96,9 @@ fn the_listed_kyverno_test_cases_pass() {
         if let Some(first) = reasons.first() {
             *groups.entry(group_of(first)).or_default() += 1;
             if is_verbose {
-                reasons.iter().for_each(|reason| println!("{}: {reason}", case.id));
+                for reason in &reasons {
+                    println!("{}: {reason}", case.id);
+                }
             }
             if listed.contains(&case.id) {
                 broken.push(format!("{}: {}", case.id, reasons.join("; ")));
@@ -118,7 +120,8 @@ fn the_listed_kyverno_test_cases_pass() {
 
     let is_update = std::env::var_os("PATROL_UPDATE").is_some_and(|value| value == "1");
     if is_update {
-        let text: String = passing.iter().map(|id| format!("{id}\n")).collect();
+        let mut text: String = passing.iter().cloned().collect::<Vec<_>>().join("\n");
+        text.push('\n');
         fs::write(list_path(), text).unwrap();
         return;
     }

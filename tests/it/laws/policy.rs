@@ -18,6 +18,7 @@ pub(crate) type Log = Arc<Mutex<Vec<(String, String)>>>;
 
 /// What a generated policy looks at.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that a policy may read")]
 pub(crate) struct Spec {
     pub(crate) name: String,
     /// Raised by an edit of the meaning.

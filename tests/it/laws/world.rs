@@ -52,7 +52,7 @@ struct Cluster {
 #[derive(Debug, Default)]
 struct Reports {
     /// By name: resourceVersion, JSON text.
-    reports: Mutex<BTreeMap<String, (u64, String)>>,
+    by_name: Mutex<BTreeMap<String, (u64, String)>>,
     version: AtomicU64,
     /// How many more writes succeed before the crash; negative for no crash.
     writes_left: AtomicI64,
@@ -211,7 +211,7 @@ impl World {
     }
 
     pub(crate) fn reports(&self) -> BTreeMap<String, String> {
-        let reports = self.reports.reports.lock().unwrap();
+        let reports = self.reports.by_name.lock().unwrap();
         reports.iter().map(|(name, (_, json))| (name.clone(), json.clone())).collect()
     }
 
@@ -238,7 +238,7 @@ impl World {
 
     /// Edits some reports and deletes others; the number of those.
     pub(crate) fn tamper_with_reports(&self, random: &mut Random) -> u64 {
-        let mut reports = self.reports.reports.lock().unwrap();
+        let mut reports = self.reports.by_name.lock().unwrap();
         let names: Vec<String> = reports.keys().filter(|_| random.one_in(3)).cloned().collect();
         for name in &names {
             if random.one_in(2) {
@@ -252,7 +252,7 @@ impl World {
     }
 
     pub(crate) fn replace_a_report_by_a_foreign_one(&self, random: &mut Random) -> Option<(String, String)> {
-        let mut reports = self.reports.reports.lock().unwrap();
+        let mut reports = self.reports.by_name.lock().unwrap();
         let names: Vec<String> = reports.keys().cloned().collect();
         let name = random.pick(&names)?.clone();
         let (version, json) = reports.get_mut(&name)?;
@@ -448,7 +448,7 @@ impl Sink for Reports {
         visit: &'a mut (dyn FnMut(ActualReport) + Send),
     ) -> BoxFuture<'a, Result<(), SinkError>> {
         async move {
-            for (name, (version, json)) in self.reports.lock().unwrap().iter() {
+            for (name, (version, json)) in self.by_name.lock().unwrap().iter() {
                 let report: Value = serde_json::from_str(json).unwrap();
                 let text = |path: &str| report.pointer(path).and_then(Value::as_str).unwrap_or("").to_owned();
                 let owner = Gvk::new(&text("/scope/apiVersion"), &text("/scope/kind"));
@@ -468,7 +468,7 @@ impl Sink for Reports {
     }
 
     fn read<'a>(&'a self, scope: &'a ResourceId) -> BoxFuture<'a, Result<Option<Vec<u8>>, SinkError>> {
-        async move { Ok(self.reports.lock().unwrap().get(&scope.uid).map(|(_, json)| json.clone().into_bytes())) }.boxed()
+        async move { Ok(self.by_name.lock().unwrap().get(&scope.uid).map(|(_, json)| json.clone().into_bytes())) }.boxed()
     }
 
     fn write<'a>(&'a self, write: &'a ReportWrite) -> BoxFuture<'a, Result<String, SinkError>> {
@@ -476,7 +476,7 @@ impl Sink for Reports {
             if !self.may_write() {
                 return Err(SinkError { message: "the process is gone".into(), is_transient: true });
             }
-            let mut reports = self.reports.lock().unwrap();
+            let mut reports = self.by_name.lock().unwrap();
             let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
             match write {
                 ReportWrite::Put { scope, json, replaces, .. } => {

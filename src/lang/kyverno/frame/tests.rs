@@ -270,6 +270,7 @@ impl Dice {
     }
 
     /// A JSON value out of the words that policies are made of; lists and maps get rarer with depth.
+    #[expect(clippy::too_many_lines, reason = "most of it is a table of words")]
     fn json(&mut self, depth: usize) -> String {
         const KEYS: [&str; 34] = [
             "name",

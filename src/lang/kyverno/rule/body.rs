@@ -314,16 +314,14 @@ impl PatternSource {
 impl AnyPatternSource {
     fn compile(node: Node<'_>) -> Self {
         let template = Template::compile_with(node, Numbers::Floats);
-        match template.as_literal() {
-            Some(literal) => Self::fixed(literal),
-            None => {
-                let patterns = |outline: Node<'_>| match Self::fixed(outline) {
-                    Self::Fixed(patterns) => Some(patterns),
-                    _ => None,
-                };
-                Self::Variable(Outlined::compile(template, patterns))
-            }
+        if let Some(literal) = template.as_literal() {
+            return Self::fixed(literal);
         }
+        let patterns = |outline: Node<'_>| match Self::fixed(outline) {
+            Self::Fixed(patterns) => Some(patterns),
+            _ => None,
+        };
+        Self::Variable(Outlined::compile(template, patterns))
     }
 
     fn fixed(list: Node<'_>) -> Self {
