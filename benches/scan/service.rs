@@ -13,7 +13,7 @@ use anyhow::{Context, bail, ensure};
 use super::child::{self, PATROL};
 
 /// How long a first scan may take.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// The running service; it is killed when it is dropped.
 #[derive(Debug)]
