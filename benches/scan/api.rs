@@ -160,7 +160,8 @@ impl Api {
                 }
                 reports.push(Creation::of(&report)?);
             }
-            page.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().clone_into(&mut next);
+            let rest = page.pointer("/metadata/continue").and_then(Value::as_str);
+            rest.unwrap_or_default().clone_into(&mut next);
             if next.is_empty() {
                 return Ok(reports);
             }

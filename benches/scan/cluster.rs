@@ -89,12 +89,12 @@ impl<'a> Bench<'a> {
     /// A first scan against a bare client that writes the same reports, in turns; the last scan's reports
     /// stay.
     async fn first_scans(&self, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-        let (mut scans, mut bare, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut runs, mut bare, mut reports) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..N_ROUNDS {
             if round % 2 == 1 {
                 bare.push(self.write(&reports).await?);
             }
-            scans.push(self.scan(&format!("state-{round}")).run()?);
+            runs.push(self.scan(&format!("state-{round}")).run()?);
             if round == 0 {
                 reports = self.api.reports().await?;
             }
@@ -106,13 +106,13 @@ impl<'a> Bench<'a> {
         let last = self.next()?;
         let n_judged = self.options.size.n_judged() as u64;
         ensure!(reports.len() as u64 == n_judged, "{} reports, not {n_judged}", reports.len());
-        let walls: Vec<Duration> = scans.iter().map(|run| run.wall).collect();
-        let (scan_s, bare_s) = (median(walls).as_secs_f64(), median(bare).as_secs_f64());
-        rows.push(Row::told("cluster, bare client writes all reports", Unit::Seconds, bare_s));
-        let bound = bare_s * FIRST_SCAN_TIMES;
+        let walls: Vec<Duration> = runs.iter().map(|run| run.wall).collect();
+        let (scan_s, alone_s) = (median(walls).as_secs_f64(), median(bare).as_secs_f64());
+        rows.push(Row::told("cluster, bare client writes all reports", Unit::Seconds, alone_s));
+        let bound = alone_s * FIRST_SCAN_TIMES;
         rows.push(
             Row::at_most("cluster, first scan, all reports written", Unit::Seconds, scan_s, bound)
-                .noted(format!("{:.2} × the bare client", scan_s / bare_s.max(f64::MIN_POSITIVE))),
+                .noted(format!("{:.2} × the bare client", scan_s / alone_s.max(f64::MIN_POSITIVE))),
         );
         rows.push(Row::exactly("cluster, first scan: reports written", last.stats.reports_written, n_judged));
         let evaluated = last.stats.evaluated;
@@ -205,9 +205,9 @@ impl<'a> Bench<'a> {
             "image": "registry.example.com/debug:v1",
             "securityContext": {"privileged": true},
         });
-        let patch = json!({"spec": {"ephemeralContainers": [debug]}});
+        let addition = json!({"spec": {"ephemeralContainers": [debug]}});
         let path = format!("{path}/ephemeralcontainers");
-        self.api.ask(Method::PATCH, &path, api::STRATEGIC_PATCH, &patch).await?;
+        self.api.ask(Method::PATCH, &path, api::STRATEGIC_PATCH, &addition).await?;
         self.after("cluster, one Pod edited", (self.n_policies, 1), rows).await?;
 
         let (path, namespace) = pod(2);
@@ -219,7 +219,7 @@ impl<'a> Bench<'a> {
         let measure = "cluster, one Pod deleted";
         rows.push(Row::exactly(format!("{measure}: pairs evaluated"), run.stats.evaluated, 0));
         rows.push(Row::exactly(
-            format!("{measure}: records forgotten"),
+            format!("{measure}: pairs forgotten"),
             run.stats.forgotten,
             self.n_policies,
         ));

@@ -161,7 +161,7 @@ async fn run_folder(
     let store = opened.as_ref().and_then(|opened| opened.store.clone());
     let label = input::label_of(&args.paths);
     let state = match &store {
-        Some(store) => Some(State::open(Arc::clone(store), &label, now.as_second())?),
+        Some(store) => Some(State::open(Arc::clone(store), &label, now.as_second())?.with_snapshot()),
         None => None,
     };
     let (folder, extra) = (input::read(&args.paths), input::read(&args.policies));

@@ -4,6 +4,7 @@
 //! `m` what is remembered of the source itself. Sources share one database under prefixes of their own, so that two folders scanned in turn
 //! do not forget each other; the least recently used are dropped beyond a bound.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -18,7 +19,12 @@ use crate::model::{IndexRecord, ResourceId, Verdict};
 pub struct State {
     store: Arc<dyn Store>,
     source: [u8; 8],
+    /// The index records as one walk found them, by the prefix of their kind and their UID.
+    snapshot: Option<Arc<Snapshot>>,
 }
+
+/// Index records that were read at once.
+type Snapshot = BTreeMap<([u8; 8], String), IndexRecord>;
 
 /// One change of a resource's rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +49,23 @@ impl State {
 
     /// The state of the source with that label, as it is.
     pub fn at(store: Arc<dyn Store>, label: &str) -> Self {
-        Self { source: short(Hasher::new("patrol/source/1").str(label)), store }
+        Self { source: short(Hasher::new("patrol/source/1").str(label)), store, snapshot: None }
+    }
+
+    /// The same state with all index records read at once, for a source that is held in memory whole anyway: looking them up then costs nothing
+    /// more. What is stored afterwards is not seen by it.
+    #[must_use]
+    pub fn with_snapshot(mut self) -> Self {
+        let mut snapshot = Snapshot::new();
+        let walk = self.each_record(None, &mut |record| {
+            let prefix = kind_prefix(&record.id.key.group, &record.id.key.kind);
+            snapshot.insert((prefix, record.id.uid.clone()), record);
+            ControlFlow::Continue(())
+        });
+        if matches!(walk, Ok(ScanEnd::Complete)) {
+            self.snapshot = Some(Arc::new(snapshot));
+        }
+        self
     }
 
     /// The store underneath.
@@ -53,6 +75,10 @@ impl State {
 
     /// The index records and verdict rows of resources, in their order; `None` where there is none that can be read.
     pub fn records(&self, ids: &[&ResourceId]) -> Result<Vec<Option<IndexRecord>>, StoreError> {
+        if let Some(snapshot) = &self.snapshot {
+            let key = |id: &ResourceId| (kind_prefix(&id.key.group, &id.key.kind), id.uid.clone());
+            return Ok(ids.iter().map(|id| snapshot.get(&key(id)).cloned()).collect());
+        }
         let rows = self.store.get_many(ids.iter().map(|id| self.record_key(id)).collect())?;
         let read = |(id, row): (&&ResourceId, Option<Vec<u8>>)| {
             row.and_then(|row| codec::decode_record(&row)).filter(|record| record.id.uid == id.uid)
@@ -72,6 +98,12 @@ impl State {
         kind: Option<(&str, &str)>,
         visit: &mut dyn FnMut(IndexRecord) -> ControlFlow<()>,
     ) -> Result<ScanEnd, StoreError> {
+        if let Some(snapshot) = &self.snapshot {
+            let wanted = kind.map(|(group, kind)| kind_prefix(group, kind));
+            let mut records = snapshot.iter().filter(|((prefix, _), _)| wanted.is_none_or(|wanted| wanted == *prefix));
+            let stopped = records.any(|(_, record)| visit(record.clone()).is_break());
+            return Ok(if stopped { ScanEnd::Stopped } else { ScanEnd::Complete });
+        }
         let prefix = match kind {
             Some((group, kind)) => self.key(b'i', &kind_prefix(group, kind)),
             None => self.key(b'i', &[]),
