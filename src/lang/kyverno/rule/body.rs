@@ -10,6 +10,7 @@ use crate::document::{Document, Kind, Node, Value};
 use crate::model::Status;
 use crate::policy::Warning;
 
+use super::assert::Assertion;
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
 use super::exception::{self, Exception};
@@ -18,6 +19,7 @@ use super::message::{self, Message, Substituted};
 use super::pattern::{Pattern, PatternError, Verdict};
 use super::pod_security::PodSecurity;
 use super::template::{self, Numbers, Template};
+use super::verify_images::VerifyImages;
 use foreach::ForEach;
 
 /// What came of a rule.
@@ -50,6 +52,10 @@ pub(super) enum Body {
     PodSecurity(PodSecurity),
     /// `validate.cel`.
     Cel,
+    /// `validate.assert`.
+    Assertion(Assertion),
+    /// `verifyImages`.
+    VerifyImages(VerifyImages),
     /// `validate.manifests`.
     Manifests(Manifests),
     /// Mutates or generates: says nothing in a scan.
@@ -94,7 +100,6 @@ impl Body {
     pub(super) fn compile(rule: Node<'_>, warnings: &mut Vec<Warning>) -> Self {
         let part = |key: &str| rule.get(key).filter(|part| !part.is_null());
         if let Some(validate) = part("validate") {
-            let unsupported = |what: &str| Self::Unsupported(format!("{what} is not supported"));
             let has = |key: &str| validate.get(key).is_some_and(|part| !part.is_null());
             if has("podSecurity") {
                 let null = Document::null();
@@ -107,13 +112,13 @@ impl Body {
             if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
                 return Self::Manifests(Manifests::compile(manifests));
             }
-            if has("assert") {
-                return unsupported("validate.assert");
+            if let Some(assertion) = validate.get("assert").filter(|part| !part.is_empty()) {
+                return Self::Assertion(Assertion::compile(assertion));
             }
             return Self::Validate(Validation::compile(validate, "validate", warnings));
         }
-        if part("verifyImages").is_some_and(|images| images.kind() == Kind::Array) {
-            return Self::Unsupported("verifyImages is not supported".to_owned());
+        if let Some(images) = part("verifyImages").filter(|images| images.kind() == Kind::Array) {
+            return Self::VerifyImages(VerifyImages::compile(images));
         }
         if part("mutate").is_some() || part("generate").is_some() {
             return Self::Silent;
@@ -139,6 +144,8 @@ impl Body {
                 validation.checks.evaluate(&scope, context)
             }
             Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
+            Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
+            Self::VerifyImages(images) => images.evaluate(context),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
