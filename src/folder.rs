@@ -8,6 +8,7 @@
 mod json;
 mod load;
 mod parse;
+mod place;
 mod selector;
 mod sink;
 mod snapshot;
@@ -26,6 +27,7 @@ use crate::model::{Fingerprint, Gvk};
 
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
+pub use place::{Place, place_of};
 pub use sink::FolderSink;
 pub use snapshot::Snapshot;
 pub use source::{FolderSource, Known};

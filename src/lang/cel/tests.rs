@@ -210,6 +210,6 @@ fn programs_are_shared_between_threads() {
 
 #[test]
 fn values_stay_small() {
-    assert!(size_of::<Value<'_>>() <= 32, "{}", size_of::<Value<'_>>());
-    assert!(size_of::<Result<Value<'_>, EvalError>>() <= 40);
+    assert!(std::mem::size_of::<Value<'_>>() <= 32, "{}", std::mem::size_of::<Value<'_>>());
+    assert!(std::mem::size_of::<Result<Value<'_>, EvalError>>() <= 40);
 }

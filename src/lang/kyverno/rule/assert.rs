@@ -17,7 +17,7 @@ use crate::model::{FactKey, FactValue, Status};
 use super::arena;
 use super::body::Response;
 use super::context::{Context, Failure};
-use key::{Engine, Parsed};
+use key::{Each, Engine, Parsed};
 use print::{invalid, place};
 
 /// A compiled `validate.assert`.
@@ -41,8 +41,7 @@ struct Entry {
     /// As it is written, for messages.
     text: String,
     source: Source,
-    /// Every item of the value is asserted; its position is bound to the name, if there is one.
-    each: Option<Option<String>>,
+    each: Each<String>,
     /// The value is bound to this name.
     binding: Option<String>,
     below: Tree,
@@ -143,7 +142,7 @@ impl Tree {
             }
             Kind::String => {
                 let parsed = Parsed::of(node.as_str().unwrap_or_default());
-                if parsed.each.is_some() {
+                if parsed.each != Each::Whole {
                     return Err("foreach is not supported on the RHS".to_owned());
                 }
                 if parsed.binding.is_some() {
@@ -175,7 +174,11 @@ impl Entry {
         Ok(Self {
             text: key.to_owned(),
             source,
-            each: parsed.each.map(|name| name.map(str::to_owned)),
+            each: match parsed.each {
+                Each::Whole => Each::Whole,
+                Each::Item => Each::Item,
+                Each::Named(name) => Each::Named(name.to_owned()),
+            },
             binding: parsed.binding.map(str::to_owned),
             below: Tree::compile(value)?,
         })
@@ -330,8 +333,9 @@ impl<'d> Run<'_, 'd> {
                 bindings.push((name.clone(), projected.clone()));
             }
             match &entry.each {
-                None => self.tree(&entry.below, &projected, &path, &bindings)?,
-                Some(name) => self.each(entry, name.as_deref(), &projected, &path, &bindings)?,
+                Each::Whole => self.tree(&entry.below, &projected, &path, &bindings)?,
+                Each::Item => self.each(entry, None, &projected, &path, &bindings)?,
+                Each::Named(name) => self.each(entry, Some(name), &projected, &path, &bindings)?,
             }
         }
         Ok(())

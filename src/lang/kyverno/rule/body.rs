@@ -145,7 +145,7 @@ impl Body {
             }
             Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
             Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
-            Self::VerifyImages(images) => images.evaluate(context),
+            Self::VerifyImages(images) => Ok(images.evaluate(context)),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),

@@ -10,7 +10,7 @@ use crate::document::{Kind, Node};
 use crate::gostd::wildcard::Wildcard;
 use crate::model::Status;
 
-use super::body::{Answer, Response};
+use super::body::Response;
 use super::context::Context;
 
 /// Where the admission controller notes what it has verified.
@@ -45,13 +45,13 @@ impl VerifyImages {
     }
 
     /// Judges the images; no outcome if none is meant.
-    pub(super) fn evaluate(&self, context: &Context<'_>) -> Answer {
+    pub(super) fn evaluate(&self, context: &Context<'_>) -> Option<Response> {
         if context.is_delete() {
-            return Ok(None);
+            return None;
         }
         let images = match context.images() {
-            Err(message) => return Ok(Some(Response::error(message))),
-            Ok(None) => return Ok(None),
+            Err(message) => return Some(Response::error(message)),
+            Ok(None) => return None,
             Ok(Some(images)) => images,
         };
         let references: Vec<(String, bool)> = images
@@ -62,7 +62,7 @@ impl VerifyImages {
             .collect();
         let noted = match noted(context.inputs().object()) {
             Ok(noted) => noted,
-            Err(message) => return Ok(Some(Response::error(message))),
+            Err(message) => return Some(Response::error(message)),
         };
         let mut found = Found::default();
         for verification in &self.0 {
@@ -72,7 +72,7 @@ impl VerifyImages {
                 }
             }
         }
-        Ok(found.response())
+        found.response()
     }
 }
 
@@ -114,11 +114,10 @@ impl Verification {
         }
         let known = if self.is_required { noted.get(image).copied() } else { None };
         match known.unwrap_or(Known::Nothing) {
-            Known::Verified => {}
             Known::Skipped => found.skipped.push(image.to_owned()),
             Known::Refused => found.fail(format!("unverified image {image}")),
             Known::Nothing if self.has_attestors => found.unknown.push(image.to_owned()),
-            Known::Nothing => {}
+            Known::Verified | Known::Nothing => {}
         }
     }
 }

@@ -7,13 +7,23 @@ use std::ops::Range;
 /// A key or text taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parsed<'t> {
-    /// `~.` or `~name.` in front.
-    pub(super) each: Option<Option<&'t str>>,
+    pub(super) each: Each<&'t str>,
     /// `->name` behind.
     pub(super) binding: Option<&'t str>,
     pub(super) engine: Engine<'t>,
     /// The rest.
     pub(super) statement: &'t str,
+}
+
+/// What is asserted: `~.` or `~name.` in front means every item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Each<Name> {
+    /// The value.
+    Whole,
+    /// Every item of it.
+    Item,
+    /// Every item of it; its position or key is bound to the name.
+    Named(Name),
 }
 
 /// How the rest is to be read.
@@ -31,11 +41,7 @@ fn is_word(text: &str) -> bool {
 
 impl<'t> Parsed<'t> {
     pub(super) fn of(text: &'t str) -> Self {
-        let mut rest = text;
-        let each = each(text);
-        if let Some((_, behind)) = each {
-            rest = behind;
-        }
+        let (each, mut rest) = each(text);
         let bound = rest
             .rsplit_once("->")
             .map(|(before, name)| (before, name.trim_start()))
@@ -50,17 +56,16 @@ impl<'t> Parsed<'t> {
             (_, Some(inside)) if !inside.is_empty() => engine(inside),
             _ => (Engine::None, rest),
         };
-        Self { each: each.map(|(name, _)| name), binding: bound.map(|(_, name)| name), engine, statement }
+        Self { each, binding: bound.map(|(_, name)| name), engine, statement }
     }
 }
 
-/// `~name.` in front, with what is behind it.
-fn each(text: &str) -> Option<(Option<&str>, &str)> {
-    let (name, behind) = text.strip_prefix('~')?.split_once('.')?;
-    match name {
-        "" => Some((None, behind)),
-        name if is_word(name) => Some((Some(name), behind)),
-        _ => None,
+/// `~name.` in front, and what is behind it.
+fn each(text: &str) -> (Each<&str>, &str) {
+    match text.strip_prefix('~').and_then(|text| text.split_once('.')) {
+        Some(("", behind)) => (Each::Item, behind),
+        Some((name, behind)) if is_word(name) => (Each::Named(name), behind),
+        _ => (Each::Whole, text),
     }
 }
 

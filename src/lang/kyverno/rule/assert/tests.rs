@@ -1,6 +1,6 @@
 //! Keys of assertion trees; what a Kyverno user reads is in `tests/it/spec/kyverno_assert.md`.
 
-use super::key::{Engine, Parsed, variables};
+use super::key::{Each, Engine, Parsed, variables};
 
 #[test]
 fn keys_are_taken_apart() {
@@ -9,17 +9,17 @@ fn keys_are_taken_apart() {
         (each, binding, engine, statement)
     };
     let table = [
-        ("spec", (None, None, Engine::None, "spec")),
-        ("(a.b)", (None, None, Engine::JmesPath, "a.b")),
-        ("(jp;a.b)", (None, None, Engine::JmesPath, "a.b")),
-        ("(cel;a.b)", (None, None, Engine::Other("cel"), "a.b")),
-        ("~.items", (Some(None), None, Engine::None, "items")),
-        ("~at.(items[*])", (Some(Some("at")), None, Engine::JmesPath, "items[*]")),
-        ("spec->it", (None, Some("it"), Engine::None, "spec")),
-        ("~i.(a)->b", (Some(Some("i")), Some("b"), Engine::JmesPath, "a")),
-        ("\\(a)\\", (None, None, Engine::None, "(a)")),
-        ("()", (None, None, Engine::None, "()")),
-        ("~a b.c", (None, None, Engine::None, "~a b.c")),
+        ("spec", (Each::Whole, None, Engine::None, "spec")),
+        ("(a.b)", (Each::Whole, None, Engine::JmesPath, "a.b")),
+        ("(jp;a.b)", (Each::Whole, None, Engine::JmesPath, "a.b")),
+        ("(cel;a.b)", (Each::Whole, None, Engine::Other("cel"), "a.b")),
+        ("~.items", (Each::Item, None, Engine::None, "items")),
+        ("~at.(items[*])", (Each::Named("at"), None, Engine::JmesPath, "items[*]")),
+        ("spec->it", (Each::Whole, Some("it"), Engine::None, "spec")),
+        ("~i.(a)->b", (Each::Named("i"), Some("b"), Engine::JmesPath, "a")),
+        ("\\(a)\\", (Each::Whole, None, Engine::None, "(a)")),
+        ("()", (Each::Whole, None, Engine::None, "()")),
+        ("~a b.c", (Each::Whole, None, Engine::None, "~a b.c")),
     ];
     for (text, wanted) in table {
         assert_eq!(parsed(text), wanted, "{text}");
