@@ -6,11 +6,14 @@
 mod crds;
 mod explain;
 mod input;
+mod lint;
+mod panics;
 mod progress;
 mod run;
 mod scan;
 mod state;
 mod stats;
+mod test;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -59,6 +62,10 @@ enum Command {
     Run(run::RunArgs),
     /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
     Explain(explain::ExplainArgs),
+    /// Run `kyverno-test.yaml` files, and judge what they expect
+    Test(test::TestArgs),
+    /// Say what is odd or wrong about policies
+    Lint(lint::LintArgs),
     /// Look after the state
     State {
         #[command(subcommand)]
@@ -83,17 +90,17 @@ struct StateArgs {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    panics::install();
     let cli = Cli::parse();
     let run = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::State { command } => state::run(&command),
         Command::Crds(args) => crds::run(&args),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut io::stdout());
-            Ok(Exit::Clean)
-        }
+        Command::Completions { shell } => completions(shell),
     };
     match run {
         Ok(exit) => exit.into(),
@@ -104,6 +111,14 @@ pub fn main() -> ExitCode {
             Exit::BadInput.into()
         }
     }
+}
+
+fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    // The generator panics where a write fails, and memory cannot fail.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "patrol", &mut script);
+    io::stdout().lock().write_all(&script)?;
+    Ok(Exit::Clean)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -1,8 +1,10 @@
-//! A real cluster: a client that counts, retries and never trusts a reply; the objects and facts of a scan; the reports that a scan writes.
+//! A real cluster: a client that counts, retries and never trusts a reply; the objects and facts of a scan;
+//! the reports that a scan writes.
 //!
-//! The only room that knows kube, and it takes from it only configuration, TLS, authentication and connections: requests are made here as paths,
-//! and replies are read as bytes, so that a page of a list is split without decoding its objects. What is scanned, and what is written, is decided in
-//! `scan/`; nothing here is stored.
+//! The only room that knows kube, and it takes from it only configuration, TLS, authentication and
+//! connections: requests are made here as paths, and replies are read as bytes, so that a page of a list is
+//! split without decoding its objects. What is scanned, and what is written, is decided in `scan/`; nothing
+//! here is stored.
 
 mod client;
 mod connect;

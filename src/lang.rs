@@ -5,6 +5,8 @@
 
 pub mod cel;
 pub mod cel_k8s;
+mod cel_policy;
+mod contain;
 pub mod jmespath;
 pub mod kyverno;
 
@@ -14,6 +16,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+
+pub use contain::{contained, is_contained};
 
 use crate::document::{Document, Node, Parts, Reads};
 use crate::matching::Selection;
@@ -46,13 +50,7 @@ pub struct Compiled {
 pub fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     match source.key.kind {
         PolicyKind::ClusterPolicy | PolicyKind::Policy => kyverno::compile(source, companions),
-        kind => Compiled {
-            selection: Selection::default(),
-            evaluator: Arc::new(Silent),
-            standing: Standing::NotScanned { reason: format!("{} is not supported", kind.as_str()) },
-            warnings: Vec::new(),
-            rules: Vec::new(),
-        },
+        _ => cel_policy::compile(source, companions),
     }
 }
 
@@ -79,6 +77,11 @@ pub enum Evaluation {
 pub trait Evaluator: Debug + Send + Sync {
     /// Judges one resource. Called again with more facts after [`Evaluation::Needs`].
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation;
+
+    /// What is known to be an `error` outcome wherever a rule applies: the rule's name and the message.
+    fn certain_errors(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// What is asked of the API server, as policies see it. A scan is a CREATE by nobody.

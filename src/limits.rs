@@ -11,11 +11,12 @@ pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// The longest CEL expression that is read, in characters: cel-go's own bound, which the API server keeps.
 pub const CEL_EXPRESSION_CHARS_MAX: usize = 100_000;
 
-/// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a level.
+/// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a
+/// level.
 pub const CEL_EXPRESSION_DEPTH_MAX: usize = 250;
 
-/// The least stack, in bytes, of a thread that compiles or evaluates CEL: the deepest expression takes under 3 MiB in a build without
-/// optimisation.
+/// The least stack, in bytes, of a thread that compiles or evaluates CEL: the deepest expression takes under
+/// 3 MiB in a build without optimisation.
 pub const CEL_STACK_BYTES_MIN: usize = 4 << 20;
 
 /// The cost of one CEL expression as the API server counts it: its bound for a call.
@@ -24,10 +25,12 @@ pub const CEL_COST_PER_CALL_MAX: u64 = 1_000_000;
 /// The cost of all CEL expressions of one policy and object: the API server's bound.
 pub const CEL_COST_PER_POLICY_MAX: u64 = 10_000_000;
 
-/// The cost of one CEL expression of Kyverno's policies, which the reference does not bound: ten times the API server's, about a second.
+/// The cost of one CEL expression of Kyverno's policies, which the reference does not bound: ten times the
+/// API server's, about a second.
 pub const CEL_COST_PER_KYVERNO_CALL_MAX: u64 = 10_000_000;
 
-/// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound decides.
+/// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound
+/// decides.
 pub const CEL_RESULT_SIZE_MAX: usize = 16 << 20;
 
 /// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.
@@ -173,15 +176,16 @@ pub const YAML_DEPTH_MAX: usize = 64;
 
 // The cluster (`cluster/`).
 
-/// The most objects of one page of a list: what the API server's own clients take, so that its page cache helps.
+/// The most objects of one page of a list: what the API server's own clients take, so that its page cache
+/// helps.
 pub const LIST_PAGE_OBJECTS_MAX: u32 = 500;
 
-/// The size that a page of a list is aimed at, in bytes: a few of them at once must fit into the 80 MB of the service. Pages of 500 Pods stay
-/// below; of kinds with large objects, fewer are taken at once.
+/// The size that a page of a list is aimed at, in bytes: a few of them at once must fit into the 80 MB of the
+/// service. Pages of 500 Pods stay below; of kinds with large objects, fewer are taken at once.
 pub const LIST_PAGE_BYTES_AIM: usize = 6 << 20;
 
-/// The most bytes of a reply that are read: one object of [`DOCUMENT_BYTES_MAX`] with what surrounds it. A longer page is asked for again
-/// in smaller pieces.
+/// The most bytes of a reply that are read: one object of [`DOCUMENT_BYTES_MAX`] with what surrounds it. A
+/// longer page is asked for again in smaller pieces.
 pub const REPLY_BYTES_MAX: usize = DOCUMENT_BYTES_MAX + (1 << 20);
 
 /// The most bytes of a refusal that are read: it is one sentence.
@@ -196,13 +200,16 @@ pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often one report is written anew after a conflict: each time somebody else has changed it in between.
 pub const WRITE_CONFLICTS_MAX: usize = 5;
 
-/// The most bytes of all objects of a list that a policy reads as one fact; they are held in memory while the scan lasts.
+/// The most bytes of all objects of a list that a policy reads as one fact; they are held in memory while the
+/// scan lasts.
 pub const FACT_LIST_BYTES_MAX: usize = 64 << 20;
 
-/// The most pages of one list: at 500 objects a page, more than any server holds. A server that never ends a list is stopped here.
+/// The most pages of one list: at 500 objects a page, more than any server holds. A server that never ends a
+/// list is stopped here.
 pub const LIST_PAGES_MAX: usize = 100_000;
 
-/// The most bytes of all policies of one kind, as the server sends them: [`POLICIES_MAX`] policies of a usual size; they are held in memory.
+/// The most bytes of all policies of one kind, as the server sends them: [`POLICIES_MAX`] policies of a usual
+/// size; they are held in memory.
 pub const POLICY_LIST_BYTES_MAX: usize = 256 << 20;
 /// Deepest nesting of a regular expression. Go allows 1,000; the compiler recurses on worker stacks, and real
 /// expressions stay under 10.
@@ -211,13 +218,20 @@ pub const REGEXP_NESTING_MAX: u32 = 200;
 /// Memory that one compiled regular expression may take, in bytes.
 pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits of a word; real patterns
-/// have fewer than ten.
+/// How many different conditional and existence anchors a pattern may have: presence is recorded in the bits
+/// of a word; real patterns have fewer than ten.
 pub const PATTERN_ANCHORS_MAX: usize = 64;
 
-/// How often variables that came out of a substitution are substituted again: nested variables in real policies need two or three
-/// rounds, and a label whose value is a variable that names itself would never end.
+/// How often variables that came out of a substitution are substituted again: nested variables in real
+/// policies need two or three rounds, and a label whose value is a variable that names itself would never
+/// end.
 pub const SUBSTITUTION_ROUNDS_MAX: usize = 64;
+
+/// How many expressions that came out of a substitution a compiled rule keeps: their texts hold values of objects, of which few differ.
+pub const DYNAMIC_PROGRAMS_MAX: usize = 64;
+
+/// The longest such expression that is kept, in bytes: longer ones have whole values in them, which hardly come again.
+pub const DYNAMIC_PROGRAM_TEXT_BYTES_MAX: usize = 1024;
 
 /// The most public keys that one attestor of a policy stands for: real ones have a handful.
 pub const ATTESTOR_KEYS_MAX: usize = 64;
@@ -225,10 +239,12 @@ pub const ATTESTOR_KEYS_MAX: usize = 64;
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;
 
-/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno
+/// uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 
-/// How often the service tells about itself and tidies its metrics, in seconds: histograms must not grow without scrapes.
+/// How often the service tells about itself and tidies its metrics, in seconds: histograms must not grow
+/// without scrapes.
 pub const UPKEEP_EVERY_SECS: u64 = 5;
 
 /// How many problems of one scan are logged one by one; all are counted.
@@ -242,3 +258,15 @@ pub const ASSERTION_FAILURES_MAX: usize = 64;
 
 /// The most text that an expression of an assertion tree may become with the values of its variables, in bytes.
 pub const ASSERTION_TEXT_BYTES_MAX: usize = 1024 * 1024;
+// Policies in CEL (`lang/cel_policy/`).
+
+/// How many match conditions, variables, validations or audit annotations of one policy are read: the API server accepts 64 match conditions
+/// and far fewer of the rest than an object of the largest size could hold.
+pub const CEL_POLICY_EXPRESSIONS_MAX: usize = 1_000;
+/// The longest text of a message expression, in bytes: the API server's bound; a longer one is as if there were none.
+pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
+
+/// How often a long scan tells its progress where there is no terminal, in seconds: rarely enough for logs, soon enough for people.
+pub const PROGRESS_LINE_EVERY_SECS: u64 = 10;
+/// Bytes of a UID that a manifest gives. A server's have 36; it names the report's file.
+pub const UID_BYTES_MAX: usize = 128;

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 mod codec;
+mod copy;
 mod engine;
 mod error;
 mod health;
@@ -21,6 +22,7 @@ mod sled_store;
 mod state;
 mod worker;
 
+pub use copy::copy_state;
 pub use error::StoreError;
 pub use health::{Faults, Health, Rebuilt, RebuiltWhy};
 pub use layout::STATE_FORMAT_VERSION;

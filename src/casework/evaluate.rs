@@ -1,10 +1,9 @@
 //! Evaluates one policy on one resource of a test, with the values that the test gives.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::lang::{Evaluation, Inputs, Operation, Request};
+use crate::lang::{Evaluation, Inputs, Operation, Request, contained};
 use crate::limits;
 use crate::model::{Outcome, Status};
 
@@ -69,20 +68,21 @@ fn once(
     operation: Operation,
     mut given: Given,
 ) -> Vec<Outcome> {
-    let patched = Values::patched(&subject.document, &mut given);
-    let object = patched.as_ref().unwrap_or(&subject.document);
+    let document = if ruling.is_cel { &subject.plain } else { &subject.document };
+    let patched = Values::patched(document, &mut given);
+    let object = patched.as_ref().unwrap_or(document);
     let has_old = matches!(operation, Operation::Update | Operation::Delete);
     let request = Request {
         operation,
         user: world.user.clone(),
-        old_object: has_old.then(|| Arc::clone(&subject.document)),
+        old_object: has_old.then(|| Arc::clone(document)),
         subresource: subject.subresource.clone(),
         given,
     };
     let mut facts = BTreeMap::new();
     for _ in 0..limits::FACT_ROUNDS_MAX {
         let inputs = Inputs::new(&subject.matched_as, object, &request, &facts, world.now);
-        let evaluation = catch_unwind(AssertUnwindSafe(|| ruling.policy.evaluator.evaluate(&inputs)));
+        let evaluation = contained(|| ruling.policy.evaluator.evaluate(&inputs));
         match evaluation {
             Ok(Evaluation::Done(outcomes)) => return outcomes,
             Ok(Evaluation::Needs(keys)) => {

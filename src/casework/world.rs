@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::document::{Document, Node};
 use crate::folder::{self, Folder, Loaded, Manifest, Origin, Problem};
 use crate::inventory::{Scopes, identify, placed};
-use crate::model::{Gvk, PolicyKey, ResourceId};
+use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId};
 use crate::policy::{
     Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, role_of,
 };
@@ -26,6 +26,8 @@ pub(super) struct Ruling {
     pub(super) policy: Arc<CompiledPolicy>,
     /// The object.
     pub(super) document: Arc<Document>,
+    /// Whether it is written in CEL.
+    pub(super) is_cel: bool,
 }
 
 /// A resource of the test.
@@ -37,8 +39,10 @@ pub(super) struct Subject {
     pub(super) matched_as: ResourceId,
     /// The subresource's name, empty for none.
     pub(super) subresource: String,
-    /// The object.
+    /// The object, its numbers as the reference's JSON context has them.
     pub(super) document: Arc<Document>,
+    /// The object, its numbers as the file has them, for CEL.
+    pub(super) plain: Arc<Document>,
 }
 
 /// Everything that a test needs.
@@ -90,6 +94,13 @@ impl World {
         let user = loader.user();
         Self { rulings, subjects, values, lookups, user, now, problems: loader.problems }
     }
+}
+
+/// Whether a policy, or one of its rules, is written in CEL.
+fn is_cel(kind: PolicyKind, policy: Node<'_>) -> bool {
+    let mut rules = policy.path(&["spec", "rules"]).into_iter().flat_map(Node::items);
+    !matches!(kind, PolicyKind::ClusterPolicy | PolicyKind::Policy)
+        || rules.any(|rule| rule.path(&["validate", "cel"]).is_some())
 }
 
 struct Loader<'c> {
@@ -183,7 +194,8 @@ impl Loader<'_> {
         let catalog = Catalog::build(sources, &companions, &CatalogSettings::default());
         let with_document = |policy: &Arc<CompiledPolicy>| {
             let (_, document) = documents.iter().rev().find(|(key, _)| *key == policy.key)?;
-            Some(Ruling { policy: Arc::clone(policy), document: Arc::clone(document) })
+            let is_cel = is_cel(policy.key.kind, document.root());
+            Some(Ruling { policy: Arc::clone(policy), document: Arc::clone(document), is_cel })
         };
         catalog.policies.iter().filter_map(with_document).collect()
     }
@@ -203,6 +215,7 @@ impl Loader<'_> {
                 matched_as,
                 subresource: sub.map_or_else(String::new, |sub| sub.name.clone()),
                 document: Arc::new(Document::clone(&object.document).with_integers_as_floats()),
+                plain: object.document,
             }
         };
         objects.into_iter().map(subject).collect()

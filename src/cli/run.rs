@@ -53,7 +53,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let log_level = crate::telemetry::start_logs(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
+        .build()?;
     let watched = args.config.clone().map(|path| (path, env, overrides));
     runtime.block_on(async move {
         let (stopping, stop) = watch::channel(false);

@@ -87,11 +87,12 @@ pub(super) struct ScanArgs {
     quiet: bool,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Counts by policy
     Table,
-    /// Every result but passes, with its message
+    /// Every result, with its place and message
     Wide,
     /// A list of reports
     Json,
@@ -103,6 +104,7 @@ enum Format {
     Junit,
 }
 
+#[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ApiArg {
     /// PolicyReport and ClusterPolicyReport
@@ -117,7 +119,10 @@ enum ApiArg {
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
+        .build()?;
     if args.cluster {
         let filters = (!args.filter.is_empty()).then_some(filters);
         return runtime.block_on(cluster::run(args, &fail_on, filters));
@@ -136,6 +141,15 @@ fn fail_on(words: &[String]) -> anyhow::Result<BTreeSet<Status>> {
     Ok(statuses)
 }
 
+/// Opens the state that the flags ask for; a dry run works on a copy.
+fn open_state(args: &ScanArgs) -> anyhow::Result<Option<input::OpenState>> {
+    Ok(match (args.no_state, args.dry_run) {
+        (true, _) => None,
+        (false, true) => Some(input::open_for_dry_run(&args.state.state)?),
+        (false, false) => Some(input::open_for_scan(&args.state.state)?),
+    })
+}
+
 async fn run_folder(
     args: &ScanArgs,
     fail_on: &BTreeSet<Status>,
@@ -143,7 +157,8 @@ async fn run_folder(
 ) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = input::now();
-    let store = if args.no_state { None } else { Some(input::open_store(&args.state.state)?) };
+    let opened = open_state(args)?;
+    let store = opened.as_ref().and_then(|opened| opened.store.clone());
     let label = input::label_of(&args.paths);
     let state = match &store {
         Some(store) => Some(State::open(Arc::clone(store), &label, now.as_second())?),
@@ -160,6 +175,9 @@ async fn run_folder(
     let catalog = Catalog::build(listing.policies, &listing.companions, &settings);
     input::tell_catalog(&catalog);
     let policies = scanned(&catalog, args.background_only);
+    if listing.problems.is_empty() {
+        tell_nothing_to_do(args, folder.manifests.len(), catalog.policies.len());
+    }
     let sink = match &args.reports {
         Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
         None => None,
@@ -169,7 +187,7 @@ async fn run_folder(
         sink,
         state,
         policies: policies.clone(),
-        unknown: BTreeSet::new(),
+        unknown: listing.unknown,
         settings: scan_settings(args, now, filters),
         stop: Stop::default(),
         progress: Arc::default(),
@@ -177,14 +195,30 @@ async fn run_folder(
     let outcome = carry_out(scan, n_objects, !args.quiet).await?;
     let duration = start.elapsed();
     let origin = |key: &crate::model::ResourceKey| source.origin(key).cloned();
-    tell(args, &outcome, &policies, &origin, duration)?;
+    tell(args, &outcome, &policies, &origin, Some(n_objects), duration)?;
     if let Some(store) = &store {
         input::warn_if_degraded(&**store);
         store.close()?;
     }
-    let has_bad_input =
-        !listing.problems.is_empty() || outcome.totals.problems.iter().any(|problem| problem.is_input);
+    let has_bad_input = !listing.problems.is_empty()
+        || outcome.totals.problems.iter().any(|problem| problem.is_input)
+        || outcome.totals.reports.failed > 0;
     Ok(exit(&outcome, fail_on, has_bad_input))
+}
+
+/// Says why there is nothing to find.
+fn tell_nothing_to_do(args: &ScanArgs, n_manifests: usize, n_policies: usize) {
+    let named = |paths: &[PathBuf]| {
+        paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+    };
+    if n_manifests == 0 {
+        say(format_args!("patrol: no manifests in {}", named(&args.paths)));
+    }
+    if n_policies == 0 && args.policies.is_empty() {
+        say("patrol: no policies: there are none among the manifests, and none were given with --policy");
+    } else if n_policies == 0 {
+        say(format_args!("patrol: no policies in {}", named(&args.policies)));
+    }
 }
 
 fn scan_settings(args: &ScanArgs, now: jiff::Timestamp, filters: ResourceFilters) -> ScanSettings {
@@ -248,7 +282,11 @@ async fn watched<T>(
     shows_progress: bool,
 ) -> T {
     let on_signal = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        while next_signal().await {
+            if stop.is_stopped() {
+                // Whoever asks twice does not want to wait.
+                std::process::exit(130);
+            }
             stop.stop();
         }
     });
@@ -259,15 +297,37 @@ async fn watched<T>(
     result
 }
 
+/// Waits for Ctrl-C or SIGTERM; `false` if signals cannot be had.
+async fn next_signal() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return false };
+        tokio::select! {
+            told = tokio::signal::ctrl_c() => told.is_ok(),
+            told = terminate.recv() => told.is_some(),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.is_ok()
+}
+
 fn tell(
     args: &ScanArgs,
     outcome: &ScanOutcome,
     policies: &[Arc<CompiledPolicy>],
     origin: OriginOf<'_>,
+    n_objects: Option<u64>,
     duration: Duration,
 ) -> anyhow::Result<()> {
     for problem in outcome.totals.problems.iter().chain(&outcome.problems) {
         say(format_args!("{}: {}", problem.subject, problem.message));
+    }
+    if let Some(n_objects) = n_objects.filter(|n| *n > 0)
+        && outcome.totals.n_resources == 0
+        && !policies.is_empty()
+    {
+        say(format_args!("patrol: no policy selects any of the {n_objects} objects that are there"));
     }
     let stats = Stats::of(outcome, policies.len(), duration);
     if let Some(path) = &args.stats {
@@ -376,8 +436,10 @@ fn write_plan(out: &mut dyn Write, outcome: &ScanOutcome, style: Style) -> anyho
 fn summary_line(outcome: &ScanOutcome, n_policies: usize, duration: Duration) -> String {
     let totals = &outcome.totals;
     let (pairs, reports) = (&totals.pairs, &totals.reports);
+    let policies = if n_policies == 1 { "policy" } else { "policies" };
+    let objects = if totals.n_resources == 1 { "object" } else { "objects" };
     let mut line = format!(
-        "{} objects, {n_policies} policies: {} pairs evaluated, {} reused, {} forgotten in {:.2} s",
+        "{} {objects}, {n_policies} {policies}: {} pairs evaluated, {} reused, {} forgotten in {:.2} s",
         totals.n_resources,
         pairs.of(Action::Evaluate),
         pairs.of(Action::Reuse),
@@ -390,6 +452,9 @@ fn summary_line(outcome: &ScanOutcome, n_policies: usize, duration: Duration) ->
             reports.written, reports.unchanged, reports.deleted
         );
         line.push_str(&written);
+        if reports.failed > 0 {
+            line.extend([", ", &reports.failed.to_string(), " failed"]);
+        }
     }
     if outcome.is_interrupted {
         line.push_str("; interrupted, what was done is kept");

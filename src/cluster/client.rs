@@ -1,4 +1,5 @@
-//! One request to the API server: bounded in time, size and number, tried again where that may help, and counted whatever comes of it.
+//! One request to the API server: bounded in time, size and number, tried again where that may help, and
+//! counted whatever comes of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,8 +106,8 @@ impl Ask {
 }
 
 impl ClusterClient {
-    /// Opens the way that the settings describe. Nothing is asked yet: a server that is down, or refuses the credentials, shows with the first
-    /// request.
+    /// Opens the way that the settings describe. Nothing is asked yet: a server that is down, or refuses the
+    /// credentials, shows with the first request.
     pub async fn connect(settings: ClusterSettings) -> Result<Self, ConnectError> {
         let config = connect::configure(&settings).await?;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();

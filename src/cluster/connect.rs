@@ -48,7 +48,8 @@ pub(super) async fn configure(settings: &ClusterSettings) -> Result<Config, Conn
         },
     };
     config.connect_timeout = Some(settings.connect_timeout);
-    // Timeouts are set around whole requests; compression costs both sides more than it saves on the way to a server nearby.
+    // Timeouts are set around whole requests; compression costs both sides more than it saves on the way to a
+    // server nearby.
     config.read_timeout = None;
     config.write_timeout = None;
     config.disable_compression = true;

@@ -1,8 +1,9 @@
-//! Global context entries: data that several policies share, looked up once a scan, and the projections over it.
+//! Global context entries: data that several policies share, looked up once a scan, and the projections over
+//! it.
 //!
-//! The reference refreshes such data in the background and evaluates policies with what it has; a scan looks at the cluster as it is. An entry of
-//! `kubernetesResource` is the array of the objects, one of `apiCall` is what the call returns, with all numbers as floats
-//! (kyverno `pkg/globalcontext/`).
+//! The reference refreshes such data in the background and evaluates policies with what it has; a scan looks
+//! at the cluster as it is. An entry of `kubernetesResource` is the array of the objects, one of `apiCall` is
+//! what the call returns, with all numbers as floats (kyverno `pkg/globalcontext/`).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

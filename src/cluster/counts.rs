@@ -1,4 +1,5 @@
-//! Every request that was answered, or not, by what it asked for: for metrics, and to prove what a scan does not ask.
+//! Every request that was answered, or not, by what it asked for: for metrics, and to prove what a scan does
+//! not ask.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,8 @@
-//! What the API server serves: aggregated discovery in two requests, or one request a group version from servers that do not have it.
+//! What the API server serves: aggregated discovery in two requests, or one request a group version from
+//! servers that do not have it.
 //!
-//! Replies: KEP-3352 (`apidiscovery.k8s.io/v2`) and the older `APIGroupList`, `APIResourceList`. A group whose server does not answer is marked: its
-//! kinds are not known to be gone.
+//! Replies: KEP-3352 (`apidiscovery.k8s.io/v2`) and the older `APIGroupList`, `APIResourceList`. A group
+//! whose server does not answer is marked: its kinds are not known to be gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -261,8 +262,9 @@ impl Discovery {
         self.groups.get(group)?.iter().find(is_it)
     }
 
-    /// The kinds that any selector selects: each in the preferred version, unless only another is selected. Kinds that cannot be listed and watched
-    /// are no stored objects; that is told where a selector names one.
+    /// The kinds that any selector selects: each in the preferred version, unless only another is selected.
+    /// Kinds that cannot be listed and watched are no stored objects; that is told where a selector names
+    /// one.
     pub(super) fn select(&self, wanted: &[KindSelector]) -> Discovered {
         let mut discovered = Discovered {
             unknown_groups: self.unknown_groups.clone(),

@@ -1,5 +1,5 @@
-//! What evaluations read beside their resource, asked of the API server. A failed look-up is a value that says whether a later scan may do
-//! better.
+//! What evaluations read beside their resource, asked of the API server. A failed look-up is a value that
+//! says whether a later scan may do better.
 
 use std::collections::BTreeMap;
 
@@ -100,7 +100,8 @@ fn document(reply: &[u8]) -> FactValue {
     }
 }
 
-/// The labels of a namespace, out of one list of all of them; one that is newer than the list is asked for by its name.
+/// The labels of a namespace, out of one list of all of them; one that is newer than the list is asked for by
+/// its name.
 async fn labels(source: &ClusterSource, name: &str) -> FactValue {
     let scan = source.of_scan();
     match scan.namespaces.get_or_init(|| list_labels(source)).await {
@@ -147,17 +148,17 @@ async fn list_labels(source: &ClusterSource) -> LabelsOfNamespaces {
 
 fn labels_of(object: Node<'_>) -> Document {
     let mut builder = DocumentBuilder::new();
-    match object.path(&["metadata", "labels"]) {
-        Some(labels) => builder.node(labels),
-        None => {
-            builder.open_object();
-            builder.close();
-        }
+    if let Some(labels) = object.path(&["metadata", "labels"]) {
+        builder.node(labels);
+    } else {
+        builder.open_object();
+        builder.close();
     }
     builder.finish()
 }
 
-/// All objects of a resource as one list. With a kind, items get the `apiVersion` and `kind` that the server leaves out.
+/// All objects of a resource as one list. With a kind, items get the `apiVersion` and `kind` that the server
+/// leaves out.
 pub(super) async fn objects(
     source: &ClusterSource,
     path: &ResourcePath,
@@ -208,7 +209,9 @@ pub(super) async fn objects(
     builder.close();
     builder.key("items");
     builder.open_array();
-    items.values().for_each(|item| builder.node(item.root()));
+    for item in items.values() {
+        builder.node(item.root());
+    }
     builder.close();
     builder.close();
     FactValue::Found(builder.finish())
@@ -257,7 +260,8 @@ fn is_review(path: &str, body: &str) -> bool {
         && serde_json::from_str::<Typed>(body).is_ok_and(|typed| typed.kind.ends_with("Review"))
 }
 
-/// A list without the revision that it was read at, which moves with every write to the cluster, and without its items' `managedFields`.
+/// A list without the revision that it was read at, which moves with every write to the cluster, and without
+/// its items' `managedFields`.
 fn without_revision(document: Document) -> Document {
     let root = document.root();
     let is_list = root.get("kind").and_then(Node::as_str).is_some_and(|kind| kind.ends_with("List"));

@@ -1,4 +1,5 @@
-//! Why a request came to nothing: one value whatever broke, so that callers decide by class and people read one sentence.
+//! Why a request came to nothing: one value whatever broke, so that callers decide by class and people read
+//! one sentence.
 
 use std::error::Error;
 use std::time::Duration;
@@ -102,7 +103,8 @@ impl ApiFailure {
         let n = code.as_u16();
         let message = match class {
             FailureClass::Unauthorized => format!(
-                "the API server does not accept the credentials (401): a token may have expired or been revoked: {said}"
+                "the API server does not accept the credentials (401): \
+                 a token may have expired or been revoked: {said}"
             ),
             FailureClass::Forbidden
                 if details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating") =>

@@ -1,8 +1,9 @@
 //! Lists, page by page, of at most so many objects and about so many bytes.
 //!
-//! No `resourceVersion` is sent: the server then answers with the newest state, from etcd or from a cache that it has checked to be current. Any
-//! other value may be answered from a cache that lags, and an object that such a list lacks would count as gone. A continued list stays at the
-//! state of its first page; when that is compacted, the server says 410 and the list starts again.
+//! No `resourceVersion` is sent: the server then answers with the newest state, from etcd or from a cache
+//! that it has checked to be current. Any other value may be answered from a cache that lags, and an object
+//! that such a list lacks would count as gone. A continued list stays at the state of its first page; when
+//! that is compacted, the server says 410 and the list starts again.
 
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -87,7 +88,8 @@ impl Lists {
         }
     }
 
-    /// Visits every object, page by page. A list that expires starts again, so an object may be visited twice.
+    /// Visits every object, page by page. A list that expires starts again, so an object may be visited
+    /// twice.
     pub(super) async fn each(
         &self,
         of: ListOf<'_>,

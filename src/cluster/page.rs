@@ -1,5 +1,5 @@
-//! A page of a list, split without decoding its objects: each stays a slice of the reply, of which only the metadata that says who it is and
-//! whether it moved is read.
+//! A page of a list, split without decoding its objects: each stays a slice of the reply, of which only the
+//! metadata that says who it is and whether it moved is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -65,7 +65,8 @@ impl RawPage {
     pub(super) fn read(reply: &Bytes) -> Result<Self, ApiFailure> {
         let list: WireList<'_> = read_json(reply)?;
         let Some(items) = list.items else {
-            // An empty list of the API has `items`, as null or empty; a reply without is something else, and proves nothing.
+            // An empty list of the API has `items`, as null or empty; a reply without is something else, and
+            // proves nothing.
             if has_items(reply) {
                 return Ok(Self { items: Vec::new(), continues: list.metadata.continues });
             }

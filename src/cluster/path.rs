@@ -1,6 +1,7 @@
 //! Paths of the Kubernetes API: made of a kind, a namespace and a name, and read back for counting.
 //!
-//! The layout is that of the API conventions: `/api/v1/…` for the core group, `/apis/GROUP/VERSION/…` for others.
+//! The layout is that of the API conventions: `/api/v1/…` for the core group, `/apis/GROUP/VERSION/…` for
+//! others.
 
 use std::fmt::Write;
 
@@ -75,7 +76,8 @@ pub(super) fn escape(text: &str) -> String {
     escaped
 }
 
-/// Escapes what a policy's path and query hold that no URL can: spaces, quotes, brackets, controls, whatever is not ASCII.
+/// Escapes what a policy's path and query hold that no URL can: spaces, quotes, brackets, controls, whatever
+/// is not ASCII.
 pub(super) fn tidy(path: &str) -> String {
     let mut tidied = String::with_capacity(path.len());
     for byte in path.bytes() {
@@ -98,10 +100,8 @@ pub(super) fn counted(path: &str) -> (String, bool) {
         _ => return (String::new(), false),
     };
     let (plural, is_one) = match rest {
-        ["namespaces", _, plural] => (*plural, false),
-        ["namespaces", _, plural, ..] => (*plural, true),
-        [plural] => (*plural, false),
-        [plural, ..] => (*plural, true),
+        ["namespaces", _, plural] | [plural] => (*plural, false),
+        ["namespaces", _, plural, ..] | [plural, ..] => (*plural, true),
         [] => return (String::new(), false),
     };
     (ResourcePath::new(group, "", plural).counted(), is_one)

@@ -1,7 +1,9 @@
-//! The policies of a cluster with what belongs to them: every such kind that the server serves, listed to its end or not believed.
+//! The policies of a cluster with what belongs to them: every such kind that the server serves, listed to its
+//! end or not believed.
 //!
-//! A kind that cannot be listed keeps what was listed of it last, while the process lives. Without that its policies are unknown; and if what cannot be
-//! listed decides about other policies (exceptions, bindings), those are unknown as well, since without it they would mean something else.
+//! A kind that cannot be listed keeps what was listed of it last, while the process lives. Without that its
+//! policies are unknown; and if what cannot be listed decides about other policies (exceptions, bindings),
+//! those are unknown as well, since without it they would mean something else.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

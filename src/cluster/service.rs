@@ -1,6 +1,7 @@
 //! Calls of services outside the API server, which policies make only where the configuration allows it.
 //!
-//! `options` is the policy's `service` as JSON: `headers` (pairs of `key` and `value`) and `caBundle` (PEM). No credentials of Patrol go along.
+//! `options` is the policy's `service` as JSON: `headers` (pairs of `key` and `value`) and `caBundle` (PEM).
+//! No credentials of Patrol go along.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};

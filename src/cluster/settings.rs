@@ -1,4 +1,5 @@
-//! How the cluster is found and how hard it may be asked; values that operators set. Bounds that nobody sets are in `limits`.
+//! How the cluster is found and how hard it may be asked; values that operators set. Bounds that nobody sets
+//! are in `limits`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,7 +43,8 @@ pub struct ClusterSettings {
     pub allows_service_calls: bool,
     /// Whether policies may POST anything to the API server; if not, only reviews, which change nothing.
     pub allows_any_post: bool,
-    /// Whether policy exceptions are read. Where the configuration lets none count, reading them is not needed.
+    /// Whether policy exceptions are read. Where the configuration lets none count, reading them is not
+    /// needed.
     pub reads_exceptions: bool,
 }
 
@@ -53,7 +55,7 @@ impl Default for ClusterSettings {
             context: None,
             name: None,
             connect_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             n_tries: 5,
             backoff: Duration::from_millis(200),
             n_in_flight: 32,

@@ -1,7 +1,8 @@
 //! The cluster as a [`Sink`]: reports as objects, written only over what was looked at.
 //!
-//! A report is created, or replaced at a known resourceVersion, or deleted with UID and resourceVersion as preconditions, so that nothing is ever
-//! written over that was not known to be Patrol's. When the server says that it is something else by now, its metadata is read and judged anew.
+//! A report is created, or replaced at a known resourceVersion, or deleted with UID and resourceVersion as
+//! preconditions, so that nothing is ever written over that was not known to be Patrol's. When the server
+//! says that it is something else by now, its metadata is read and judged anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Ask, ClusterClient, METADATA, METADATA_LIST};
@@ -44,6 +45,15 @@ struct ReportMeta {
     owner_references: Vec<Owner>,
 }
 
+/// What a report has to be still when it is deleted.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Preconditions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a String>,
+    resource_version: &'a str,
+}
+
 /// The API to write reports in: the one that is wanted, or else the first that is served whole.
 pub(super) fn choose_api(discovery: &Discovery, wanted: Option<ReportApi>) -> Result<ReportApi, SinkError> {
     let candidates = wanted.map_or(vec![ReportApi::PolicyReport, ReportApi::OpenReports], |api| vec![api]);
@@ -64,7 +74,8 @@ pub(super) fn choose_api(discovery: &Discovery, wanted: Option<ReportApi>) -> Re
         .map(|api| format!("{} and {} of {}", api.kind(true), api.kind(false), api.api_version()))
         .collect();
     let message = format!(
-        "no reports can be written: the API server does not serve {} (`patrol crds` prints their definitions)",
+        "no reports can be written: the API server does not serve {} \
+         (`patrol crds` prints their definitions)",
         kinds.join(", or ")
     );
     Err(SinkError { message, is_transient: false })
@@ -127,7 +138,7 @@ impl ClusterSink {
                     Ok(())
                 })
                 .await;
-            listed.map_err(|failure| error(&path.named(), "", "", failure))?;
+            listed.map_err(|failure| error(&path.named(), "", "", &failure))?;
         }
         Ok(())
     }
@@ -199,10 +210,8 @@ impl ClusterSink {
             let end = if version.is_empty() {
                 Err(ApiFailure::new(FailureClass::Conflict, "its version is not known"))
             } else {
-                let mut preconditions = json!({ "resourceVersion": version });
-                if !uid.is_empty() {
-                    preconditions["uid"] = json!(uid);
-                }
+                let uid = if uid.is_empty() { None } else { Some(&uid) };
+                let preconditions = Preconditions { uid, resource_version: &version };
                 let body = json!({
                     "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions,
                     "propagationPolicy": "Background",
@@ -261,7 +270,7 @@ pub(super) fn with_resource_version(json: &[u8], version: &str) -> Result<Vec<u8
     Ok([before, field.as_bytes(), after].concat())
 }
 
-fn error(what: &str, namespace: &str, name: &str, failure: ApiFailure) -> SinkError {
+fn error(what: &str, namespace: &str, name: &str, failure: &ApiFailure) -> SinkError {
     let named = match (namespace, name) {
         (_, "") => what.to_owned(),
         ("", name) => format!("{what} {name}"),
@@ -287,7 +296,7 @@ impl Sink for ClusterSink {
             match self.client.ask(&Ask::get("get", path.counted(), path.one(namespace, name))).await {
                 Ok(reply) => Ok(Some(reply.to_vec())),
                 Err(failure) if failure.class == FailureClass::NotFound => Ok(None),
-                Err(failure) => Err(error(self.api.kind(!namespace.is_empty()), namespace, name, failure)),
+                Err(failure) => Err(error(self.api.kind(!namespace.is_empty()), namespace, name, &failure)),
             }
         }
         .boxed()
@@ -305,7 +314,7 @@ impl Sink for ClusterSink {
                     (namespace, name, end.map(|()| String::new()))
                 }
             };
-            end.map_err(|failure| error(self.api.kind(!namespace.is_empty()), namespace, name, failure))
+            end.map_err(|failure| error(self.api.kind(!namespace.is_empty()), namespace, name, &failure))
         }
         .boxed()
     }

@@ -1,7 +1,8 @@
 //! The cluster as a [`Source`].
 //!
-//! Discovery and namespace labels are looked up once a scan; [`ClusterSource::begin_scan`] says when the next one starts. Nothing else is
-//! remembered but how large objects are, and the policies that were listed last, for a scan in which they cannot be.
+//! Discovery and namespace labels are looked up once a scan; [`ClusterSource::begin_scan`] says when the next
+//! one starts. Nothing else is remembered but how large objects are, and the policies that were listed last,
+//! for a scan in which they cannot be.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,13 +51,15 @@ impl ClusterSource {
         Self { client, lists, scan: Mutex::default(), listed_last: Mutex::default() }
     }
 
-    /// Forgets what was looked up for the scan before. To be called before each scan, and before its policies are listed.
+    /// Forgets what was looked up for the scan before. To be called before each scan, and before its policies
+    /// are listed.
     pub fn begin_scan(&self) {
         *self.scan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
-    /// The sink for this cluster's reports: in the API that is asked for, or else in the one that the server serves (`wgpolicyk8s.io` if both).
-    /// Reports whose `app.kubernetes.io/managed-by` is among `adopts` become Patrol's.
+    /// The sink for this cluster's reports: in the API that is asked for, or else in the one that the server
+    /// serves (`wgpolicyk8s.io` if both). Reports whose `app.kubernetes.io/managed-by` is among `adopts`
+    /// become Patrol's.
     pub async fn sink(
         &self,
         wanted: Option<ReportApi>,
@@ -91,8 +94,9 @@ impl ClusterSource {
 }
 
 impl ClusterSource {
-    /// What a failed list proves. A kind that discovery has just named and that is not found is gone only if discovery, asked again, does not
-    /// name it any more: whatever stands between Patrol and the API server can answer 404 as well.
+    /// What a failed list proves. A kind that discovery has just named and that is not found is gone only if
+    /// discovery, asked again, does not name it any more: whatever stands between Patrol and the API server
+    /// can answer 404 as well.
     async fn judge(&self, kind: &ScanKind, failure: ApiFailure) -> ListError {
         match failure.class {
             FailureClass::Expired => ListError::Expired,
@@ -111,7 +115,8 @@ impl ClusterSource {
     }
 }
 
-/// Who an object of a list is; `None` for what has no UID, and so is not stored anywhere and cannot own a report.
+/// Who an object of a list is; `None` for what has no UID, and so is not stored anywhere and cannot own a
+/// report.
 fn listed(kind: &ScanKind, content: bytes::Bytes) -> Result<Option<Listed>, ApiFailure> {
     let meta: Meta<'_> = metadata_of(&content)?;
     if meta.uid.is_empty() || meta.resource_version.is_empty() {

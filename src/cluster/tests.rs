@@ -1,5 +1,5 @@
-//! The pure parts of the room: pages, discovery, paths, failures, and what writes are made of. The rest is tested against a real API server, in
-//! `tests/it/live/`.
+//! The pure parts of the room: pages, discovery, paths, failures, and what writes are made of. The rest is
+//! tested against a real API server, in `tests/it/live/`.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,22 +13,25 @@ use crate::gostd::wildcard::Wildcard;
 use crate::matching::KindSelector;
 use crate::report::ReportApi;
 
-const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": [
+const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "items": [
   {"metadata": {"name": ""}, "versions": [{"version": "v1", "freshness": "Current", "resources": [
-    {"resource": "pods", "responseKind": {"group": "", "version": "v1", "kind": "Pod"}, "scope": "Namespaced", "verbs": ["list", "watch"],
-     "subresources": [{"subresource": "status", "responseKind": {"kind": "Pod"}, "verbs": ["get"]}]},
-    {"resource": "bindings", "responseKind": {"kind": "Binding"}, "scope": "Namespaced", "verbs": ["create"]}]}]},
+    {"resource": "pods", "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
+     "scope": "Namespaced", "verbs": ["list", "watch"], "subresources": [{"subresource": "status", "responseKind": {"kind": "Pod"}, "verbs": ["get"]}]},
+    {"resource": "bindings", "responseKind": {"kind": "Binding"}, "verbs": ["create"]}]}]},
   {"metadata": {"name": "apps"}, "versions": [
     {"version": "v2", "freshness": "Current", "resources": [
       {"resource": "sets", "responseKind": {"kind": "Set"}, "scope": "Cluster", "verbs": ["list", "watch"]}]},
     {"version": "v1", "freshness": "Current", "resources": [
       {"resource": "sets", "responseKind": {"kind": "Set"}, "scope": "Cluster", "verbs": ["list", "watch"]},
-      {"resource": "olds", "responseKind": {"kind": "Old"}, "scope": "Cluster", "verbs": ["list", "watch"]}]}]},
+      {"resource": "olds", "responseKind": {"kind": "Old"}, "verbs": ["list", "watch"]}]}]},
   {"metadata": {"name": "stale.example"}, "versions": [{"version": "v1", "freshness": "Stale"}]},
   {"metadata": {"name": "openreports.io"}, "versions": [{"version": "v1alpha1", "resources": [
     {"resource": "reports", "responseKind": {"kind": "Report"}, "scope": "Namespaced", "verbs": ["list"]},
-    {"resource": "clusterreports", "responseKind": {"kind": "ClusterReport"}, "scope": "Cluster", "verbs": ["list"]}]}]}
+    {"resource": "clusterreports", "responseKind": {"kind": "ClusterReport"}, "verbs": ["list"]}]}]}
 ]}"#;
+
+/// Selectors, the kinds that they select, and what is told as not scanned.
+type Case<'c> = (&'c [(&'c str, &'c str, &'c str)], &'c [&'c str], &'c [&'c str]);
 
 fn select(selectors: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
     let wanted: Vec<KindSelector> = selectors
@@ -48,7 +51,7 @@ fn select(selectors: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn a_kind_is_taken_in_the_preferred_version_unless_only_another_is_selected() {
-    let cases: [(&[(&str, &str, &str)], &[&str], &[&str]); 7] = [
+    let cases: [Case<'_>; 7] = [
         (&[("*", "*", "Pod")], &["v1/Pod pods"], &[]),
         (&[("apps", "*", "*")], &["apps/v1/Old olds", "apps/v2/Set sets"], &[]),
         (&[("apps", "v1", "Set")], &["apps/v1/Set sets"], &[]),
@@ -86,7 +89,7 @@ fn a_page_is_split_into_slices_of_the_reply() {
     let reply = Bytes::from_static(
         br#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"9","continue":"tok"},"items":[
             {"metadata":{"name":"a","namespace":"n","uid":"u","resourceVersion":"7",
-              "ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"x","controller":true}]},"spec":{}},
+              "ownerReferences":[{"kind":"ReplicaSet","name":"r","uid":"x","controller":true}]},"spec":{}},
             {"spec":{"x":[1,{"metadata":{"name":"inner"}}]},"metadata":{"name":"b\u0041"}}]}"#,
     );
     let page = RawPage::read(&reply).unwrap();
@@ -189,11 +192,8 @@ fn failures_say_what_happened_and_whether_another_try_may_help() {
 
 #[test]
 fn a_replaced_object_says_which_version_it_replaces() {
-    let json = br#"{"apiVersion":"v1","kind":"R","metadata":{"name":"n"},"x":"\"metadata\":{"}"#;
+    let json = br#"{"kind":"R","metadata":{"name":"n"},"x":"\"metadata\":{"}"#;
     let body = String::from_utf8(with_resource_version(json, "12").unwrap()).unwrap();
-    assert_eq!(
-        body,
-        r#"{"apiVersion":"v1","kind":"R","metadata":{"resourceVersion":"12","name":"n"},"x":"\"metadata\":{"}"#
-    );
+    assert_eq!(body, r#"{"kind":"R","metadata":{"resourceVersion":"12","name":"n"},"x":"\"metadata\":{"}"#);
     assert!(with_resource_version(b"{}", "12").is_err());
 }

@@ -1,11 +1,11 @@
 //! Parses manifests and finds out who they are, for input that is small or wanted whole.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Folder, Manifest, Origin, Problem};
 use crate::document::Document;
-use crate::inventory::{Scopes, identify, placed};
+use crate::inventory::{Scopes, derived_uid, identify, placed};
 use crate::model::{ResourceId, ResourceKey};
 
 /// A manifest with its object.
@@ -40,7 +40,7 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
     let mut loaded = Vec::with_capacity(parsed.len());
     for (manifest, document) in parsed {
         let origin = manifest.origin.clone();
-        let id = match identify(&document, scopes) {
+        let mut id = match identify(&document, scopes) {
             Ok(id) => id,
             Err(error) => {
                 problems.push(Problem { origin, message: error.to_string() });
@@ -51,6 +51,7 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
             problems.push(problem);
             continue;
         }
+        claims.settle_uid(&mut id);
         let document = Arc::new(placed(document, &id));
         loaded.push(Loaded { id, document, origin });
     }
@@ -60,10 +61,19 @@ pub fn load(folder: &Folder, scopes: &mut Scopes, problems: &mut Vec<Problem>) -
 /// Which identity was met where, to find objects that are given twice.
 #[derive(Clone, Debug, Default)]
 pub struct Claims {
-    places: BTreeMap<ResourceKey, Origin>,
+    places: HashMap<ResourceKey, Origin>,
+    uids: HashSet<String>,
 }
 
 impl Claims {
+    /// Gives an object whose UID another one has (a copied manifest) one of its own.
+    pub fn settle_uid(&mut self, id: &mut ResourceId) {
+        if self.uids.contains(&id.uid) {
+            id.uid = derived_uid(&id.key);
+        }
+        self.uids.insert(id.uid.clone());
+    }
+
     /// Notes an identity; the problem names both places if it was noted before. The first one holds.
     pub fn claim(&mut self, key: &ResourceKey, origin: &Origin) -> Result<(), Problem> {
         if let Some(first) = self.places.get(key) {

@@ -27,11 +27,12 @@ pub struct FolderSink {
 }
 
 impl FolderSink {
-    /// Opens the folder, making it if needed.
+    /// Opens the folder, which is made by the first write if needed.
     pub fn open(root: &Path, api: ReportApi) -> io::Result<Self> {
-        fs::create_dir_all(root).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot make `{}`: {error}", root.display()))
-        })?;
+        if root.exists() && !root.is_dir() {
+            let message = format!("`{}` is not a folder", root.display());
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
+        }
         Ok(Self { root: root.to_owned(), api })
     }
 
@@ -41,7 +42,11 @@ impl FolderSink {
     }
 
     fn visit(&self, visit: &mut (dyn FnMut(ActualReport) + Send)) -> io::Result<()> {
-        for folder in fs::read_dir(&self.root)? {
+        let folders = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            folders => folders?,
+        };
+        for folder in folders {
             let folder = folder?;
             if !folder.file_type()?.is_dir() {
                 continue;

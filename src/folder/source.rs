@@ -1,16 +1,16 @@
 //! A folder as a [`Source`]: its manifests are the cluster, and nothing else is.
 //!
 //! A document whose bytes the state knows is not parsed: its digest says who it is. Everything else is parsed
-//! once, on all cores. Facts (namespace labels, ConfigMaps, what API calls return) come from the manifests
+//! once, on all cores. Facts (namespace labels, `ConfigMaps`, what API calls return) come from the manifests
 //! too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Claims, Folder, Manifest, ManifestError, Origin, Snapshot};
+use super::{Claims, Folder, Manifest, ManifestError, Origin, Places, Snapshot, Unproven};
 use crate::document::Document;
 use crate::inventory::{
     Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
@@ -52,6 +52,10 @@ pub struct FolderSource {
     problems: Vec<Problem>,
     snapshot: OnceLock<Snapshot>,
     custom_kinds: Fingerprint,
+    places: Places,
+    /// Files and folders that could not be read, or not wholly.
+    broken: BTreeSet<String>,
+    unproven: Unproven,
 }
 
 impl FolderSource {
@@ -89,6 +93,14 @@ impl FolderSource {
             problems: Vec::new(),
             snapshot: OnceLock::new(),
             custom_kinds: custom.finish(),
+            places: Places::default(),
+            broken: folder
+                .problems
+                .iter()
+                .chain(&extra.problems)
+                .map(|p| p.origin.file.to_string())
+                .collect(),
+            unproven: Unproven::default(),
         };
         let mut claims = Claims::default();
         for ((manifest, id), document) in folder.manifests.iter().zip(ids).zip(documents) {
@@ -130,32 +142,48 @@ impl FolderSource {
         claims: &mut Claims,
     ) -> Result<(), super::Problem> {
         let origin = &manifest.origin;
-        let document = document.transpose().map_err(super::Problem::from)?;
-        let id = match (&document, known) {
+        let document = document.transpose().map_err(|error| self.broken(origin, error))?;
+        let mut id = match (&document, known) {
             (Some(document), _) => identify(document, &self.scopes)
                 .map_err(|error| super::Problem { origin: origin.clone(), message: error.to_string() })?,
             (None, Some(known)) => known,
             (None, None) => return Ok(()),
         };
         claims.claim(&id.key, origin)?;
+        claims.settle_uid(&mut id);
         let document = document.map(|document| Arc::new(placed(document, &id)));
         let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
         if let Some(document) = &document {
-            self.add_policy(document, &id, origin.to_string());
+            self.add_policy(document, &id, origin);
         }
+        self.places.object(&origin.file, &id.uid);
         let cell = document.map_or_else(OnceLock::new, OnceLock::from);
         let entry = Entry { id: id.clone(), manifest: manifest.clone(), document: cell, is_controlled };
         self.entries.insert(id.key, Arc::new(entry));
         Ok(())
     }
 
-    fn add_policy(&mut self, document: &Arc<Document>, id: &ResourceId, origin: String) -> bool {
+    /// Notes that a file is not wholly known.
+    fn broken(&mut self, origin: &Origin, error: ManifestError) -> super::Problem {
+        self.broken.insert(origin.file.to_string());
+        error.into()
+    }
+
+    /// Learns from what files held before which objects and policies may still be there although they cannot be read. Gives what to remember.
+    pub fn compare_places(&mut self, before: &Places) -> &Places {
+        self.unproven = self.places.take_over(before, &self.broken);
+        &self.places
+    }
+
+    fn add_policy(&mut self, document: &Arc<Document>, id: &ResourceId, place: &Origin) -> bool {
         let Some(role) = role_of(&id.gvk()) else { return false };
+        let origin = place.to_string();
         let document = Arc::clone(document);
         let (namespace, name) = (id.key.namespace.clone(), id.key.name.clone());
         match role {
             PolicyRole::Policy(kind) => {
                 let key = crate::model::PolicyKey { kind, namespace, name };
+                self.places.policy(&place.file, &key);
                 self.policies.push(PolicySource { key, document, origin });
             }
             role => self.companions.push(CompanionSource { role, namespace, name, document, origin }),
@@ -167,10 +195,11 @@ impl FolderSource {
         let manifests: Vec<&Manifest> = extra.manifests.iter().collect();
         for (manifest, document) in manifests.iter().zip(parse_all(&manifests)) {
             let origin = &manifest.origin;
-            let added = document.map_err(|error| told(&error.into())).and_then(|document| {
+            let document = document.map_err(|error| told(&self.broken(origin, error)));
+            let added = document.and_then(|document| {
                 let id =
                     identify(&document, &self.scopes).map_err(|error| input(origin, error.to_string()))?;
-                let is_policy = self.add_policy(&Arc::new(placed(document, &id)), &id, origin.to_string());
+                let is_policy = self.add_policy(&Arc::new(placed(document, &id)), &id, origin);
                 if is_policy { Ok(()) } else { Err(input(origin, format!("{} is not a policy", id.gvk()))) }
             });
             self.problems.extend(added.err());
@@ -244,7 +273,7 @@ impl Source for FolderSource {
         let listing = PolicyListing {
             policies: self.policies.clone(),
             companions: self.companions.clone(),
-            unknown: std::collections::BTreeSet::new(),
+            unknown: self.unproven.kinds.clone(),
             problems: self.problems.clone(),
         };
         async { Ok(listing) }.boxed()
@@ -277,6 +306,10 @@ impl Source for FolderSource {
         });
         let page = Page { items: items.collect(), next: None };
         async { Ok(page) }.boxed()
+    }
+
+    fn is_proven_gone(&self, uid: &str) -> bool {
+        !self.unproven.contains(uid)
     }
 
     fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue> {

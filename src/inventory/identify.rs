@@ -2,6 +2,7 @@
 
 use crate::document::{Document, DocumentBuilder, Node};
 use crate::fingerprint::Hasher;
+use crate::limits;
 use crate::model::{Gvk, ResourceId, ResourceKey};
 
 use super::Scopes;
@@ -21,13 +22,17 @@ pub enum IdentityError {
     /// `metadata.name` or `metadata.namespace` is no text, as `name: 12` and `name: no` in YAML.
     #[error("`metadata.{0}` is not a string")]
     NotText(&'static str),
+    /// `metadata.name` or `metadata.namespace` can be no step of a path, which the API server refuses for all kinds
+    /// (`k8s.io/apimachinery/pkg/api/validation/path`).
+    #[error("`metadata.{0}` is `.` or `..`, or holds `/`")]
+    NotAStep(&'static str),
 }
 
 /// The identity of an object.
 ///
 /// A namespaced object without a namespace is in `default`; a cluster-wide object is in none, whatever it
-/// says. An object that has only a `generateName` goes by that. Without `metadata.uid` the UID is
-/// [`derived_uid`].
+/// says. An object that has only a `generateName` goes by that. Without `metadata.uid`, or with one that no
+/// server makes, the UID is [`derived_uid`].
 pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, IdentityError> {
     let root = object.root();
     let text = |path: &[&str]| root.path(path).and_then(Node::as_str).filter(|text| !text.is_empty());
@@ -37,6 +42,12 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
         let value = root.path(&["metadata", field]);
         if value.is_some_and(|value| !value.is_null() && value.as_str().is_none()) {
             return Err(IdentityError::NotText(field));
+        }
+        if value
+            .and_then(Node::as_str)
+            .is_some_and(|value| matches!(value, "." | "..") || value.contains('/'))
+        {
+            return Err(IdentityError::NotAStep(field));
         }
     }
     let name = text(&["metadata", "name"])
@@ -49,8 +60,14 @@ pub fn identify(object: &Document, scopes: &Scopes) -> Result<ResourceId, Identi
     };
     let key =
         ResourceKey { group: gvk.group, kind: gvk.kind, namespace: namespace.into(), name: name.into() };
-    let uid = text(&["metadata", "uid"]).map_or_else(|| derived_uid(&key), str::to_owned);
+    let uid = text(&["metadata", "uid"]).filter(|uid| is_plain(uid));
+    let uid = uid.map_or_else(|| derived_uid(&key), str::to_owned);
     Ok(ResourceId { key, version: gvk.version, uid })
+}
+
+/// Whether a UID looks like one: it names files and objects.
+fn is_plain(uid: &str) -> bool {
+    uid.len() <= limits::UID_BYTES_MAX && uid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The object with its namespace filled in, as the API server would store it: a namespaced object of a folder

@@ -160,6 +160,11 @@ pub trait Source: Send + Sync + fmt::Debug {
         cursor: Option<String>,
     ) -> BoxFuture<'a, Result<Page, ListError>>;
 
+    /// Whether an object that no list holds is proven to be gone. Not so where what held it could not be read.
+    fn is_proven_gone(&self, _uid: &str) -> bool {
+        true
+    }
+
     /// Looks up a fact. Never an error: a failed look-up is a value.
     fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue>;
 }

@@ -1,7 +1,9 @@
-//! CEL as the API server speaks it: its libraries, and the environments of its policies by Kubernetes version.
+//! CEL as the API server speaks it: its libraries, and the environments of its policies by Kubernetes
+//! version.
 //!
-//! The versions at which libraries came are those of `k8s.io/apiserver/pkg/cel/environment/base.go`; the variables of admission policies those
-//! of `pkg/admission/plugin/cel/compile.go`. What a policy means (matching, failure policy, messages) is its frame's business.
+//! The versions at which libraries came are those of `k8s.io/apiserver/pkg/cel/environment/base.go`; the
+//! variables of admission policies those of `pkg/admission/plugin/cel/compile.go`. What a policy means
+//! (matching, failure policy, messages) is its frame's business.
 
 mod arguments;
 mod authorizer;

@@ -80,9 +80,8 @@ pub fn decide(pairs: &Pairs<'_>, verdicts: &[Verdict]) -> Vec<Decision> {
         };
         decisions.push(Decision { policy: Some(at), verdict, action, reason });
     }
-    let selected: BTreeSet<&PolicyKey> = pairs.policies.iter().map(|policy| &policy.key).collect();
     for (at, verdict) in verdicts.iter().enumerate() {
-        if !selected.contains(&verdict.policy) {
+        if pairs.policies.binary_search_by(|policy| policy.key.cmp(&verdict.policy)).is_err() {
             let is_unknown = pairs.unknown.contains(&verdict.policy.kind);
             let (action, reason) = if is_unknown {
                 (Action::Reuse, Reason::PolicyUnknown)

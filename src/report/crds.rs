@@ -1,10 +1,12 @@
-//! The CustomResourceDefinitions of what Patrol writes and reads, for clusters in which nobody else has installed them.
+//! The `CustomResourceDefinition`s of what Patrol writes and reads, for clusters in which nobody else has
+//! installed them.
 //!
-//! Report kinds have the schema of the wire types in `api.rs`, with the fields that other writers of the same API use, and the printer columns of the
-//! reference's definitions. Policy kinds keep whatever they are given: what a policy means, and what is wrong with it, is said by `lang/`.
-//! The API server's own policy kinds need no definition.
+//! Report kinds have the schema of the wire types in `api.rs`, with the fields that other writers of the same
+//! API use, and the printer columns of the reference's definitions. Policy kinds keep whatever they are
+//! given: what a policy means, and what is wrong with it, is said by `lang/`. The API server's own policy
+//! kinds need no definition.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ReportApi;
 use crate::model::{PolicyKind, Severity, Status};
@@ -27,14 +29,14 @@ struct Definition<'d> {
 impl Definition<'_> {
     fn to_object(&self) -> Value {
         let Self { group, kind, plural, .. } = self;
-        let mut names = json!({
-            "kind": kind, "listKind": format!("{kind}List"), "plural": plural,
-            "singular": kind.to_ascii_lowercase(),
-        });
+        let mut names = Map::from_iter([
+            ("kind".to_owned(), json!(kind)),
+            ("listKind".to_owned(), json!(format!("{kind}List"))),
+            ("plural".to_owned(), json!(plural)),
+            ("singular".to_owned(), json!(kind.to_ascii_lowercase())),
+        ]);
         for (key, name) in [("shortNames", self.short), ("categories", self.category)] {
-            if let Some(name) = name {
-                names[key] = json!([name]);
-            }
+            names.extend(name.map(|name| (key.to_owned(), json!([name]))));
         }
         let versions: Vec<Value> = self
             .versions
@@ -89,106 +91,89 @@ pub fn report_crds() -> Vec<Value> {
 
 /// The definitions of the policy kinds that Patrol reads, and of what belongs to policies.
 pub fn policy_crds() -> Vec<Value> {
-    let mut crds: Vec<Value> = PolicyKind::ALL
-        .into_iter()
-        .filter(|kind| kind.group() != "admissionregistration.k8s.io")
-        .map(|kind| {
-            let is_kyverno = kind.group() == "kyverno.io";
-            Definition {
-                group: kind.group(),
-                kind: kind.as_str(),
-                plural: &kind.plural(),
-                short: short_name(kind),
-                category: Some("kyverno"),
-                is_namespaced: kind.is_namespaced(),
-                versions: match (is_kyverno, kind.is_namespaced()) {
-                    (true, _) => &["v1", "v2beta1"],
-                    (false, false) => &["v1beta1", "v1", "v1alpha1"],
-                    (false, true) => &["v1beta1", "v1"],
-                },
-                columns: policy_columns(kind),
-                has_status: true,
-                schema: free_schema(),
-            }
-            .to_object()
-        })
-        .collect();
-    let companion = |group, kind, plural, short, is_namespaced, versions, has_status, columns| {
-        let schema = free_schema();
-        // The reference files all kinds but one under its category.
-        let category = (group, kind) != ("policies.kyverno.io", "PolicyException");
-        let category = category.then_some("kyverno");
-        Definition {
-            group,
-            kind,
-            plural,
-            short,
-            category,
-            is_namespaced,
-            versions,
-            columns,
-            has_status,
-            schema,
-        }
-        .to_object()
+    let own = |kind: &PolicyKind| kind.group() != "admissionregistration.k8s.io";
+    PolicyKind::ALL.into_iter().filter(own).map(policy_crd).chain(companion_crds()).collect()
+}
+
+fn policy_crd(kind: PolicyKind) -> Value {
+    Definition {
+        group: kind.group(),
+        kind: kind.as_str(),
+        plural: &kind.plural(),
+        short: short_name(kind),
+        category: Some("kyverno"),
+        is_namespaced: kind.is_namespaced(),
+        versions: match (kind.group() == "kyverno.io", kind.is_namespaced()) {
+            (true, _) => &["v1", "v2beta1"],
+            (false, false) => &["v1beta1", "v1", "v1alpha1"],
+            (false, true) => &["v1beta1", "v1"],
+        },
+        columns: policy_columns(kind),
+        has_status: true,
+        schema: free_schema(),
+    }
+    .to_object()
+}
+
+/// Exceptions and global context entries. The reference files all of them but one under its category.
+fn companion_crds() -> [Value; 3] {
+    let exception = Definition {
+        group: "kyverno.io",
+        kind: "PolicyException",
+        plural: "policyexceptions",
+        short: Some("polex"),
+        category: Some("kyverno"),
+        is_namespaced: true,
+        versions: &["v2", "v2beta1"],
+        columns: json!([]),
+        has_status: false,
+        schema: free_schema(),
     };
-    let (exception, exceptions) = ("PolicyException", "policyexceptions");
-    let entry_versions = &["v2beta1", "v2", "v2alpha1"];
-    let entry_columns = json!([
-        column("AGE", "date", ".metadata.creationTimestamp"),
-        column("REFRESH INTERVAL", "string", ".spec.apiCall.refreshInterval"),
-        column("LAST REFRESH", "date", ".status.lastRefreshTime"),
-    ]);
-    crds.push(companion(
-        "kyverno.io",
-        exception,
-        exceptions,
-        Some("polex"),
-        true,
-        &["v2", "v2beta1"],
-        false,
-        json!([]),
-    ));
-    let cel_versions = &["v1beta1", "v1", "v1alpha1"];
-    crds.push(companion(
-        "policies.kyverno.io",
-        exception,
-        exceptions,
-        None,
-        true,
-        cel_versions,
-        false,
-        json!([]),
-    ));
-    crds.push(companion(
-        "kyverno.io",
-        "GlobalContextEntry",
-        "globalcontextentries",
-        Some("gctxentry"),
-        false,
-        entry_versions,
-        true,
-        entry_columns,
-    ));
-    crds
+    let cel_exception = Definition {
+        group: "policies.kyverno.io",
+        short: None,
+        category: None,
+        versions: &["v1beta1", "v1", "v1alpha1"],
+        columns: json!([]),
+        schema: free_schema(),
+        ..exception
+    };
+    let entry = Definition {
+        group: "kyverno.io",
+        kind: "GlobalContextEntry",
+        plural: "globalcontextentries",
+        short: Some("gctxentry"),
+        category: Some("kyverno"),
+        is_namespaced: false,
+        versions: &["v2beta1", "v2", "v2alpha1"],
+        columns: json!([
+            column("AGE", "date", ".metadata.creationTimestamp"),
+            column("REFRESH INTERVAL", "string", ".spec.apiCall.refreshInterval"),
+            column("LAST REFRESH", "date", ".status.lastRefreshTime"),
+        ]),
+        has_status: true,
+        schema: free_schema(),
+    };
+    [exception.to_object(), cel_exception.to_object(), entry.to_object()]
 }
 
 fn column(name: &str, of_type: &str, path: &str) -> Value {
     json!({"name": name, "type": of_type, "jsonPath": path})
 }
 
-/// What `kubectl get` shows of a report. OpenReports shows what it is about with `-o wide` only.
+/// A column that is shown with `-o wide` only.
+fn wide_column(name: &str, of_type: &str, path: &str) -> Value {
+    json!({"name": name, "type": of_type, "jsonPath": path, "priority": 1})
+}
+
+/// What `kubectl get` shows of a report. `openreports.io` shows what it is about with `-o wide` only.
 fn report_columns(api: ReportApi) -> Value {
-    let mut columns: Vec<Value> = [("Kind", ".scope.kind"), ("Name", ".scope.name")]
-        .into_iter()
-        .map(|(name, path)| {
-            let mut column = column(name, "string", path);
-            if api == ReportApi::OpenReports {
-                column["priority"] = json!(1);
-            }
-            column
-        })
-        .collect();
+    let scope_column = match api {
+        ReportApi::PolicyReport => column,
+        ReportApi::OpenReports => wide_column,
+    };
+    let mut columns =
+        vec![scope_column("Kind", "string", ".scope.kind"), scope_column("Name", "string", ".scope.name")];
     columns.extend(
         ["Pass", "Fail", "Warn", "Error", "Skip"]
             .map(|name| column(name, "integer", &format!(".summary.{}", name.to_ascii_lowercase()))),
@@ -201,21 +186,16 @@ fn policy_columns(kind: PolicyKind) -> Value {
     let age = column("AGE", "date", ".metadata.creationTimestamp");
     if kind.group() == "kyverno.io" {
         let ready = |field: &str| format!(r#".status.conditions[?(@.type == "Ready")].{field}"#);
-        let wide = |name: &str, of_type: &str, path: &str| {
-            let mut column = column(name, of_type, path);
-            column["priority"] = json!(1);
-            column
-        };
         return json!([
             column("ADMISSION", "boolean", ".spec.admission"),
             column("BACKGROUND", "boolean", ".spec.background"),
             column("READY", "string", &ready("status")),
             age,
-            wide("FAILURE POLICY", "string", ".spec.failurePolicy"),
-            wide("VALIDATE", "integer", ".status.rulecount.validate"),
-            wide("MUTATE", "integer", ".status.rulecount.mutate"),
-            wide("GENERATE", "integer", ".status.rulecount.generate"),
-            wide("VERIFY IMAGES", "integer", ".status.rulecount.verifyimages"),
+            wide_column("FAILURE POLICY", "string", ".spec.failurePolicy"),
+            wide_column("VALIDATE", "integer", ".status.rulecount.validate"),
+            wide_column("MUTATE", "integer", ".status.rulecount.mutate"),
+            wide_column("GENERATE", "integer", ".status.rulecount.generate"),
+            wide_column("VERIFY IMAGES", "integer", ".status.rulecount.verifyimages"),
             column("MESSAGE", "string", &ready("message")),
         ]);
     }
@@ -255,36 +235,42 @@ fn texts() -> Value {
     json!({"type": "object", "additionalProperties": {"type": "string"}})
 }
 
+fn statuses() -> Vec<&'static str> {
+    Status::ALL.iter().map(|status| status.as_str()).collect()
+}
+
 fn report_schema(api: ReportApi) -> Value {
-    let counts: serde_json::Map<String, Value> =
-        Status::ALL.iter().map(|status| (status.as_str().to_owned(), json!({"type": "integer"}))).collect();
-    let mut schema = json!({
-        "type": "object",
-        "description": "The results of policies on one resource.",
-        "properties": {
-            "apiVersion": text(), "kind": text(), "metadata": {"type": "object"},
-            "scope": reference_schema("The resource that the report is about."),
-            "scopeSelector": selector_schema(),
-            "summary": {"type": "object", "description": "How many results there are of each kind.", "properties": counts},
-            "results": {"type": "array", "items": result_schema()},
-        },
-    });
+    let counts: Map<String, Value> =
+        statuses().into_iter().map(|status| (status.to_owned(), json!({"type": "integer"}))).collect();
+    let mut properties = Map::from_iter(
+        [
+            ("apiVersion", text()),
+            ("kind", text()),
+            ("metadata", json!({"type": "object"})),
+            ("scope", reference_schema("The resource that the report is about.")),
+            ("scopeSelector", selector_schema()),
+            ("summary", json!({"type": "object", "properties": counts})),
+            ("results", json!({"type": "array", "items": result_schema()})),
+        ]
+        .map(|(key, schema)| (key.to_owned(), schema)),
+    );
     if api == ReportApi::OpenReports {
-        let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
-        schema["properties"]["source"] = text();
-        schema["properties"]["configuration"] = json!({
-            "type": "object", "required": ["limits"],
-            "properties": {"limits": {"type": "object", "properties": {
-                "maxResults": {"type": "integer"},
-                "statusFilter": {"type": "array", "items": {"type": "string", "enum": statuses}},
-            }}},
+        let limits = json!({
+            "maxResults": {"type": "integer"},
+            "statusFilter": {"type": "array", "items": {"type": "string", "enum": statuses()}},
         });
+        let configuration = json!({
+            "type": "object", "required": ["limits"],
+            "properties": {"limits": {"type": "object", "properties": limits}},
+        });
+        properties.insert("source".to_owned(), text());
+        properties.insert("configuration".to_owned(), configuration);
     }
-    schema
+    let description = "The results of policies on one resource.";
+    json!({"type": "object", "description": description, "properties": properties})
 }
 
 fn result_schema() -> Value {
-    let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.as_str()).collect();
     let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
     let severities = severities.map(Severity::as_str);
     json!({
@@ -292,7 +278,7 @@ fn result_schema() -> Value {
         "properties": {
             "source": text(), "policy": text(), "rule": text(), "category": text(), "message": text(),
             "severity": {"type": "string", "enum": severities},
-            "result": {"type": "string", "enum": statuses},
+            "result": {"type": "string", "enum": statuses()},
             "scored": {"type": "boolean"},
             "properties": texts(),
             "timestamp": {
@@ -311,8 +297,7 @@ fn result_schema() -> Value {
 
 fn reference_schema(description: &str) -> Value {
     let fields = ["apiVersion", "kind", "namespace", "name", "uid", "resourceVersion", "fieldPath"];
-    let properties: serde_json::Map<String, Value> =
-        fields.into_iter().map(|field| (field.to_owned(), text())).collect();
+    let properties: Map<String, Value> = fields.into_iter().map(|field| (field.to_owned(), text())).collect();
     json!({
         "type": "object", "description": description, "properties": properties,
         "x-kubernetes-map-type": "atomic",

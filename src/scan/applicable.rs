@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use crate::fingerprint::Hasher;
-use crate::model::{Fingerprint, Gvk, PolicyKind, ResourceId};
+use crate::model::{Fingerprint, Gvk, PolicyKind, ResourceId, Verdict};
 use crate::policy::{CompiledPolicy, Presentation};
 
 /// The policies that select the resources of a kind in a namespace.
@@ -16,8 +16,25 @@ pub(super) struct Applicable {
     pub(super) policies: Vec<Arc<CompiledPolicy>>,
     /// Positions of those in the scan's list.
     pub(super) positions: Vec<usize>,
-    /// Over the policies, their presentation, and everything else that decides what a resource's report looks like.
+    /// Over the policies, their presentation, and everything else that decides what a resource's report looks
+    /// like.
     pub(super) digest: Fingerprint,
+}
+
+impl Applicable {
+    /// The verdicts whose policies select the resource, each with its policy's position. Verdicts are sorted
+    /// by policy as the policies are, so that the next verdict is mostly the next policy's; any other order
+    /// is right too, and slower.
+    pub(super) fn judged<'v>(&self, verdicts: &'v [Verdict]) -> impl Iterator<Item = (usize, &'v Verdict)> {
+        let mut next = 0;
+        verdicts.iter().filter_map(move |verdict| {
+            let is_next = self.policies.get(next).is_some_and(|policy| policy.key == verdict.policy);
+            let by_key = |policy: &Arc<CompiledPolicy>| policy.key.cmp(&verdict.policy);
+            let at = if is_next { next } else { self.policies.binary_search_by(by_key).ok()? };
+            next = at + 1;
+            Some((at, verdict))
+        })
+    }
 }
 
 /// Finds [`Applicable`]s.

@@ -1,6 +1,8 @@
-//! The work on one chunk of listed objects: decide, evaluate what has to be, keep the rest, and say what has to be stored and written.
+//! The work on one chunk of listed objects: decide, evaluate what has to be, keep the rest, and say what has
+//! to be stored and written.
 //!
-//! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can hurt another.
+//! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can
+//! hurt another.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use super::evaluate::{Evaluated, evaluate};
 use super::facts::FactCache;
 use super::reports::{self, Standing, Step};
 use super::{Drift, PlanLine, Scan, Totals};
-use crate::document::Document;
+use crate::document::{Document, Parts};
 use crate::fingerprint::PartPrints;
 use crate::inventory::{Listed, Problem};
 use crate::lang::Volatility;
@@ -65,7 +67,7 @@ pub(super) struct Done {
 
 /// Works on a chunk, and stores what it found out.
 pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
-    let mut worker = Worker { ctx, known: BTreeMap::new(), done: Done::default() };
+    let mut worker = Worker { ctx, known: BTreeMap::new(), tallied: BTreeMap::new(), done: Done::default() };
     let ids: Vec<&ResourceId> = items.iter().map(|item| &item.id).collect();
     let records = match &ctx.scan.state {
         Some(state) => state.records(&ids).unwrap_or_else(|_| {
@@ -78,6 +80,7 @@ pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
         worker.done.totals.n_resources += 1;
         worker.visit(item, record);
     }
+    worker.sum_up();
     store(ctx, &mut worker.done);
     worker.done
 }
@@ -96,6 +99,8 @@ struct Worker<'a> {
     ctx: &'a Context,
     /// Facts that this worker has met, so that the next resource finds them without a lock.
     known: BTreeMap<FactKey, Arc<Fact>>,
+    /// Outcomes by namespace, policy (its position in the scan's list) and status.
+    tallied: BTreeMap<String, Vec<[u64; 5]>>,
     done: Done,
 }
 
@@ -118,6 +123,7 @@ impl Worker<'_> {
                     message,
                     is_input: true,
                 });
+                reports::leave(&self.ctx.standing, &item.id);
                 if let Some(record) = record {
                     self.tally(&item.id, &record.tallies, &applicable);
                 }
@@ -265,7 +271,7 @@ impl Worker<'_> {
             policy: policy.key.clone(),
             policy_print: policy.fingerprint,
             parts,
-            input_print: prints.over(parts),
+            input_print: kept.print_over(prints, parts),
             facts,
             valid_until_s: volatility.map(|volatility| match volatility {
                 Volatility::MaxAge => now_s.saturating_add(ctx.scan.settings.max_age_s),
@@ -286,7 +292,8 @@ impl Worker<'_> {
         cost.nanos_max = cost.nanos_max.max(nanos);
     }
 
-    /// Makes the record and the report of a resource from its verdicts, and says what has to be stored and written.
+    /// Makes the record and the report of a resource from its verdicts, and says what has to be stored and
+    /// written.
     fn settle(
         &mut self,
         item: &Listed,
@@ -296,13 +303,17 @@ impl Worker<'_> {
         mut kept: Kept,
     ) {
         let id = &item.id;
-        let mut report = self.report(id, &kept.verdicts, applicable);
+        let is_shown =
+            self.ctx.scan.settings.collects_reports || !matches!(self.ctx.standing, Standing::Unwritten);
+        let mut report = if is_shown { self.report(id, &kept.verdicts, applicable) } else { None };
         let written = record.and_then(|record| record.report.clone());
         // With nothing stored, results of policies that could not be listed stand in the report alone.
         kept.has_unknown |= record.is_none() && !self.ctx.scan.unknown.is_empty() && self.has_report(id);
         let step = if kept.has_unknown {
-            // A result of a policy that could not be listed cannot be shown in full: the report waits until it can.
+            // A result of a policy that could not be listed cannot be shown in full: the report waits until
+            // it can.
             kept.is_unsettled = true;
+            reports::leave(&self.ctx.standing, id);
             Step::Unchanged(written.clone())
         } else {
             let read = |id: &ResourceId| self.read_report(id);
@@ -391,11 +402,8 @@ impl Worker<'_> {
     }
 
     fn report(&self, id: &ResourceId, verdicts: &[Verdict], applicable: &Applicable) -> Option<Report> {
-        let of = |verdict: &Verdict| {
-            applicable.policies.binary_search_by(|policy| policy.key.cmp(&verdict.policy)).ok()
-        };
-        let pairs = verdicts.iter().filter_map(|verdict| {
-            let policy = applicable.policies.get(of(verdict)?)?;
+        let pairs = applicable.judged(verdicts).filter_map(|(at, verdict)| {
+            let policy = applicable.policies.get(at)?;
             Some((&policy.key, &policy.presentation, &verdict.outcomes[..]))
         });
         Report::build(id, pairs, &self.ctx.scan.settings.report)
@@ -408,11 +416,27 @@ impl Worker<'_> {
     }
 
     fn tally(&mut self, id: &ResourceId, tallies: &[[u16; 5]], applicable: &Applicable) {
+        let namespace = &id.key.namespace;
+        if !self.tallied.contains_key(namespace) {
+            let none = vec![[0; 5]; self.ctx.finder.policies().len()];
+            self.tallied.insert(namespace.clone(), none);
+        }
+        let Some(sums) = self.tallied.get_mut(namespace) else { return };
         for (tally, position) in tallies.iter().zip(&applicable.positions) {
-            for (status, n) in Status::ALL.into_iter().zip(*tally).filter(|(_, n)| *n > 0) {
-                self.done.totals.summary.add_n(status, n.into());
-                let gauge = (*position, id.key.namespace.clone(), status);
-                *self.done.totals.results.entry(gauge).or_default() += u64::from(n);
+            for (sum, n) in sums.get_mut(*position).into_iter().flatten().zip(tally) {
+                *sum += u64::from(*n);
+            }
+        }
+    }
+
+    /// Adds what was tallied to the totals.
+    fn sum_up(&mut self) {
+        for (namespace, tallied) in std::mem::take(&mut self.tallied) {
+            for (position, counts) in tallied.into_iter().enumerate() {
+                for (status, n) in Status::ALL.into_iter().zip(counts).filter(|(_, n)| *n > 0) {
+                    self.done.totals.summary.add_n(status, n);
+                    *self.done.totals.results.entry((position, namespace.clone(), status)).or_default() += n;
+                }
             }
         }
     }
@@ -438,6 +462,19 @@ struct Kept {
     is_changed: bool,
     is_unsettled: bool,
     has_unknown: bool,
+    /// Fingerprints over sets of parts: policies mostly read the same ones.
+    prints_over: Vec<(Parts, Fingerprint)>,
+}
+
+impl Kept {
+    fn print_over(&mut self, prints: &PartPrints, parts: Parts) -> Fingerprint {
+        if let Some((_, print)) = self.prints_over.iter().find(|(of, _)| *of == parts) {
+            return *print;
+        }
+        let print = prints.over(parts);
+        self.prints_over.push((parts, print));
+        print
+    }
 }
 
 /// The line that tells a report write.
@@ -504,10 +541,7 @@ fn adopt_times(report: &Report, verdicts: &mut [Verdict]) {
 /// One tally a policy, in the order of the applicable policies.
 fn tallies(verdicts: &[Verdict], applicable: &Applicable) -> Vec<[u16; 5]> {
     let mut tallies = vec![[0_u16; 5]; applicable.policies.len()];
-    for verdict in verdicts {
-        let Ok(at) = applicable.policies.binary_search_by(|policy| policy.key.cmp(&verdict.policy)) else {
-            continue;
-        };
+    for (at, verdict) in applicable.judged(verdicts) {
         let (Some(tally), Some(policy)) = (tallies.get_mut(at), applicable.policies.get(at)) else {
             continue;
         };

@@ -1,14 +1,13 @@
 //! One run of one pair: facts are fetched as they are asked for, and whatever happens inside stays inside.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::facts::FactCache;
 use crate::document::{Document, Parts};
-use crate::lang::{Evaluation, Inputs, Request, Volatility};
+use crate::lang::{Evaluation, Inputs, Request, Volatility, contained};
 use crate::limits;
 use crate::model::{Fact, FactKey, FactValue, Fingerprint, Outcome, ResourceId, Status};
 use crate::policy::CompiledPolicy;
@@ -36,7 +35,7 @@ pub(super) fn evaluate(
     let request = Request::scan();
     for _ in 0..limits::FACT_ROUNDS_MAX {
         let inputs = Inputs::new(resource, object, &request, known, now);
-        let run = catch_unwind(AssertUnwindSafe(|| policy.evaluator.evaluate(&inputs)));
+        let run = contained(|| policy.evaluator.evaluate(&inputs));
         match run {
             Ok(Evaluation::Done(outcomes)) => return done(&inputs, outcomes),
             Ok(Evaluation::Needs(keys)) => {
@@ -45,7 +44,7 @@ pub(super) fn evaluate(
                     known.insert(key, fact);
                 }
             }
-            Err(panic) => return failed(&format!("the evaluation broke down: {}", panic_text(&*panic))),
+            Err(panic) => return failed(&format!("the evaluation broke down: {panic}")),
         }
     }
     failed(&format!("the evaluation asked for data more than {} times", limits::FACT_ROUNDS_MAX))
@@ -73,12 +72,4 @@ fn failed(message: &str) -> Evaluated {
         volatility: None,
         is_transient: false,
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic")
 }

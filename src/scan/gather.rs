@@ -160,7 +160,15 @@ impl<'a> Course<'a> {
             if self.ctx.scan.stop.is_stopped() {
                 break Ok(false);
             }
-            let page = match self.ctx.scan.source.list(kind, cursor.take()).await {
+            let mut page = self.ctx.scan.source.list(kind, cursor.take());
+            // The server is waited for and the chunks are worked on at once.
+            let page = loop {
+                tokio::select! {
+                    page = &mut page => break page,
+                    Some(()) = working.next() => {}
+                }
+            };
+            let page = match page {
                 Ok(page) => page,
                 Err(error) => break Err(error),
             };
@@ -169,9 +177,9 @@ impl<'a> Course<'a> {
                 coverage.covers(&item.id, item.is_controlled) && seen.insert(leftovers::seen_key(&item.id))
             });
             *n_objects += items.len() as u64;
-            while !items.is_empty() {
-                let rest = items.split_off(items.len().min(limits::CHUNK_OBJECTS_MAX));
-                let chunk = std::mem::replace(&mut items, rest);
+            let mut items = items.into_iter();
+            while items.len() > 0 {
+                let chunk: Vec<Listed> = items.by_ref().take(limits::CHUNK_OBJECTS_MAX).collect();
                 working.push(self.chunk(chunk));
             }
             // The next page is asked for once fewer chunks are left than the workers can hold.

@@ -23,8 +23,10 @@ pub(super) fn seen_key(id: &ResourceId) -> Fingerprint {
 
 /// Forgets the resources of a completely listed kind that the list did not hold. `covered` holds all that is scanned of it.
 pub(super) fn forget_unseen(ctx: &Context, kind: &ScanKind, seen: &Seen) -> Done {
-    let gone =
-        records(ctx, Some((&kind.gvk.group, &kind.gvk.kind)), |record| !seen.contains(&seen_key(&record.id)));
+    let is_gone = |record: &IndexRecord| {
+        !seen.contains(&seen_key(&record.id)) && ctx.scan.source.is_proven_gone(&record.id.uid)
+    };
+    let gone = records(ctx, Some((&kind.gvk.group, &kind.gvk.kind)), is_gone);
     forget(ctx, gone, &Reason::ResourceGone)
 }
 
@@ -32,7 +34,9 @@ pub(super) fn forget_unseen(ctx: &Context, kind: &ScanKind, seen: &Seen) -> Done
 pub(super) fn forget_kinds(ctx: &Context, kept: &KindSet, unknown_groups: &BTreeSet<String>) -> Done {
     let is_gone = |record: &IndexRecord| {
         let key = &record.id.key;
-        !unknown_groups.contains(&key.group) && !kept.contains(&(key.group.clone(), key.kind.clone()))
+        !unknown_groups.contains(&key.group)
+            && !kept.contains(&(key.group.clone(), key.kind.clone()))
+            && ctx.scan.source.is_proven_gone(&record.id.uid)
     };
     let mut gone = records(ctx, None, is_gone);
     if !ctx.scan.unknown.is_empty() {
@@ -64,6 +68,7 @@ pub(super) fn delete_orphans(ctx: &Context, unproven: &KindSet, unknown_groups: 
         });
         if let Step::Write(write) = reports::delete(report)
             && is_proven
+            && ctx.scan.source.is_proven_gone(&report.name)
         {
             done.writes.push(Pending { write, then: Then::Nothing });
         }

@@ -94,6 +94,13 @@ pub(super) fn is_as_remembered(
     }
 }
 
+/// Notes that a resource's report stays as it is, whatever it is: it is no orphan.
+pub(super) fn leave(standing: &Standing, id: &ResourceId) {
+    if let Standing::Known(actual) = standing {
+        actual.of(id);
+    }
+}
+
 /// Finds the step from what is remembered and there to what should be. `desired` may take over times from the report that is there, when nothing
 /// is remembered of it.
 pub(super) fn step(

@@ -21,7 +21,7 @@ pub const STATE_FORMAT_VERSION: u32 = 1;
 
 const MARKER: &str = "PATROL-STATE";
 const MARKER_NEW: &str = "PATROL-STATE.new";
-const LOCK: &str = "LOCK";
+pub(super) const LOCK: &str = "LOCK";
 /// What `mkfs` leaves in the root of a volume.
 const LOST_AND_FOUND: &str = "lost+found";
 const DATABASE_PREFIX: &str = "db-";
@@ -241,7 +241,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 ///
 /// With a marker the folder is ours whatever else lies in it. Without one it is ours if it is empty, or
 /// holds only what we make, a real database among it (its marker got lost).
-fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
+pub(super) fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
     let names = entry_names(path)?;
     if names.iter().any(|name| name == MARKER) {
         return Ok(None);
@@ -271,6 +271,11 @@ fn database_number(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(DATABASE_PREFIX)?;
     let is_plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
     if is_plain { digits.parse().ok() } else { None }
+}
+
+/// Whether an entry is a database that was moved aside.
+pub(super) fn is_kept_aside(name: &str) -> bool {
+    quarantine_order(name).is_some()
 }
 
 fn quarantine_order(name: &str) -> Option<(u64, u64)> {
@@ -312,7 +317,7 @@ fn restrict(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn read_pid(lock: &mut File) -> Option<u32> {
+pub(super) fn read_pid(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()

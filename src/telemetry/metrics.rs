@@ -216,12 +216,6 @@ pub const API_REQUESTS: Metric = counter(
     &["verb", "group", "code"],
     "Requests to the API server by verb, API group and status code; code `none` without an answer.",
 );
-/// `patrol_api_request_duration_seconds`
-pub const API_DURATION: Metric = histogram(
-    "patrol_api_request_duration_seconds",
-    &["verb"],
-    "How long requests to the API server took, in seconds.",
-);
 
 /// `patrol_policy_evaluations_total`
 pub const POLICY_EVALUATIONS: Metric =
@@ -314,7 +308,6 @@ pub const METRICS: &[Metric] = &[
     STATE_FAULTS,
     STATE_REBUILDS,
     API_REQUESTS,
-    API_DURATION,
     POLICIES,
     POLICY_EVALUATIONS,
     POLICY_SECONDS,

@@ -21,8 +21,6 @@ const METADATA: Metadata<'static> = Metadata::new("patrol", Level::INFO, Some("p
 
 /// Buckets of scans, in seconds: from a folder to a large cluster.
 const SCAN_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0, 1800.0];
-/// Buckets of requests, in seconds.
-const REQUEST_BUCKETS: [f64; 11] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// The words of each label whose values are a closed set; such series exist from the start, so that a first event is an increase.
 const CLOSED: [(&Metric, &[&str]); 6] = [
@@ -136,8 +134,8 @@ impl Telemetry {
             // Buckets are refused only if there are none; the default is a summary, which is still a metric.
             builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), buckets).unwrap_or_default()
         };
-        let builder = buckets(PrometheusBuilder::new(), &table::SCAN_DURATION, &SCAN_BUCKETS);
-        let recorder = buckets(builder, &table::API_DURATION, &REQUEST_BUCKETS).build_recorder();
+        let recorder =
+            buckets(PrometheusBuilder::new(), &table::SCAN_DURATION, &SCAN_BUCKETS).build_recorder();
         for metric in METRICS {
             let (name, help) = (metric.name.into(), metric.help.into());
             match metric.kind {
@@ -367,11 +365,6 @@ impl Telemetry {
             let code = if code == 0 { "none".to_owned() } else { code.to_string() };
             self.count_to(&table::API_REQUESTS, &[verb, &group, &code], n);
         }
-    }
-
-    /// Tells how long one request to the API server took.
-    pub fn record_request_time(&self, verb: &str, took: Duration) {
-        self.observe(&table::API_DURATION, &[known_verb(verb)], took.as_secs_f64());
     }
 
     /// Tells the state of the store; `records` are the number of records and their bytes, where somebody walked over them.

@@ -101,7 +101,6 @@ fn busy(has_policy_reporter_names: bool) -> Telemetry {
         ("discover", "", 200, 2),
     ];
     telemetry.record_requests(requests.into_iter());
-    telemetry.record_request_time("list", Duration::from_millis(20));
     let counts = crate::schedule::RunCounts { fired: 2, rescued: 1, ..Default::default() };
     telemetry.record_schedule("default", &counts, Some(Duration::from_mins(15)));
     telemetry.record_queue(1);

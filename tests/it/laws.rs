@@ -121,7 +121,7 @@ fn a_crash_at_any_point_converges_in_the_next_scan() {
     let runtime = runtime();
     for seed in 0..40 {
         let mut random = Random::new(seed);
-        let mut world = World::new(&mut random);
+        let world = World::new(&mut random);
         world.crash_after(random.below(10));
         let outcome = runtime.block_on(world.scan());
         n_cut += u64::from(outcome.totals.reports.failed > 0 || outcome.totals.n_state_faults > 0);
@@ -133,7 +133,7 @@ fn a_crash_at_any_point_converges_in_the_next_scan() {
 fn a_list_that_failed_removes_nothing() {
     for_each_seed(|runtime, seed| {
         let mut random = Random::new(seed ^ 0xFA11);
-        let mut world = World::new(&mut random);
+        let world = World::new(&mut random);
         runtime.block_on(world.scan());
         let before = world.reports_by_kind();
         let kind = world.fail_lists_of_some_kind(&mut random);
@@ -157,7 +157,7 @@ fn a_list_that_failed_removes_nothing() {
 fn reports_that_somebody_edited_or_deleted_are_restored_and_foreign_ones_left_alone() {
     for_each_seed(|runtime, seed| {
         let mut random = Random::new(seed ^ 0xED17);
-        let mut world = World::new(&mut random);
+        let world = World::new(&mut random);
         runtime.block_on(world.scan());
         let before = world.reports();
         let n_touched = world.tamper_with_reports(&mut random);

@@ -10,6 +10,8 @@
 #[cfg(test)]
 mod cel;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod jmespath;

@@ -29,7 +29,8 @@ pub(super) async fn run(
     let now = input::now();
     let config = config(args, filters)?;
     let client = ClusterClient::connect(cluster_settings(&config)).await?;
-    let store = if args.no_state { None } else { Some(input::open_store(&args.state.state)?) };
+    let opened = super::open_state(args)?;
+    let store = opened.as_ref().and_then(|opened| opened.store.clone());
     let state = match &store {
         Some(store) => Some(State::open(Arc::clone(store), &Scanner::label_of(&client), now.as_second())?),
         None => None,
@@ -59,7 +60,7 @@ pub(super) async fn run(
             say(format_args!("{} is not scanned: {reason}", policy.key));
         }
     }
-    tell(args, &done.outcome, &done.policies, &|_| None, start.elapsed())?;
+    tell(args, &done.outcome, &done.policies, &|_| None, None, start.elapsed())?;
     if let Some(store) = &store {
         input::warn_if_degraded(&**store);
         store.close()?;

@@ -1,7 +1,8 @@
-//! The checker: names to slots, calls to overloads, macros to comprehensions, in one walk that builds the program.
+//! The checker: names to slots, calls to overloads, macros to comprehensions, in one walk that builds the
+//! program.
 //!
-//! The rules are cel-go's (`checker/checker.go`), as are the messages. Without checking, every type is `dyn` and what cannot be resolved
-//! fails when it is reached.
+//! The rules are cel-go's (`checker/checker.go`), as are the messages. Without checking, every type is `dyn`
+//! and what cannot be resolved fails when it is reached.
 
 mod calls;
 mod constants;

@@ -1,4 +1,5 @@
-//! What an expression may name: functions, macros, variables, message types. A plain value, built once for each kind of policy.
+//! What an expression may name: functions, macros, variables, message types. A plain value, built once for
+//! each kind of policy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method, `(A) -> int`), its code.
+    /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method,
+    /// `(A) -> int`), its code.
     pub const fn new(name: &'static str, id: &'static str, signature: &'static str, native: Native) -> Self {
         Self { name, id, signature, native, cost: None, is_volatile: false, is_guarded: true }
     }
@@ -88,13 +90,16 @@ impl Overload {
 /// A library of cel-go, at the version that a Kubernetes version or Kyverno enables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
-    /// `optional.of`, `.?field`, `[?i]`, `optMap`, `orValue`, …; version 1 adds `optFlatMap`, version 2 `first`, `last`, `unwrapOpt`.
+    /// `optional.of`, `.?field`, `[?i]`, `optMap`, `orValue`, …; version 1 adds `optFlatMap`, version 2
+    /// `first`, `last`, `unwrapOpt`.
     Optionals(u32),
-    /// `charAt`, `format`, `split`, …; version 1 adds `format` and `quote`, version 2 lists and maps in `join`/`format`, version 3 `reverse`.
+    /// `charAt`, `format`, `split`, …; version 1 adds `format` and `quote`, version 2 lists and maps in
+    /// `join`/`format`, version 3 `reverse`.
     Strings(u32),
     /// `math.greatest`, …; version 1 adds rounding, bits, version 2 `math.sqrt`.
     Math(u32),
-    /// `slice`; version 1 adds `flatten`, version 2 `distinct`, `range`, `reverse`, `sort`, `sortBy`, version 3 `first` and `last`.
+    /// `slice`; version 1 adds `flatten`, version 2 `distinct`, `range`, `reverse`, `sort`, `sortBy`, version
+    /// 3 `first` and `last`.
     Lists(u32),
     /// `sets.contains`, `sets.equivalent`, `sets.intersects`.
     Sets,
@@ -263,14 +268,16 @@ impl Environment {
         self
     }
 
-    /// With durations, timestamps and regular expressions checked where they are literals, as the API server does.
+    /// With durations, timestamps and regular expressions checked where they are literals, as the API server
+    /// does.
     #[must_use]
     pub fn with_literal_validation(mut self) -> Self {
         self.validates_literals = true;
         self
     }
 
-    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the API server's optimizer does.
+    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the
+    /// API server's optimizer does.
     #[must_use]
     pub fn with_eager_conversions(mut self) -> Self {
         self.instantiates_conversions = true;

@@ -32,7 +32,8 @@ pub(crate) fn entries(library: Library) -> Vec<Entry> {
     }
 }
 
-/// `orValue` on anything, of any type: what an optional holds, or the value itself (Kyverno's `__orValueCompat__`).
+/// `orValue` on anything, of any type: what an optional holds, or the value itself (Kyverno's
+/// `__orValueCompat__`).
 pub(crate) const OR_VALUE_OF_ANYTHING: Entry =
     Entry::new("orValue", "dyn_orValue_dyn", "dyn.(dyn) -> dyn", |_, args| {
         Ok(match argument(args, 0)? {

@@ -80,7 +80,8 @@ impl Program {
         Self::build(env, source, true)
     }
 
-    /// Parses an expression without checking types, as cel-go does where checking is off; for the conformance tests.
+    /// Parses an expression without checking types, as cel-go does where checking is off; for the conformance
+    /// tests.
     #[doc(hidden)]
     pub fn compile_unchecked(env: &Environment, source: &str) -> Result<Self, CompileErrors> {
         Self::build(env, source, false)

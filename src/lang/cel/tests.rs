@@ -33,7 +33,8 @@ fn refusal(source: &str) -> String {
 fn a_caret_stands_under_the_fault() {
     assert_eq!(
         refusal("1 + undeclared"),
-        "ERROR: <input>:1:5: undeclared reference to 'undeclared' (in container '')\n | 1 + undeclared\n | ....^"
+        "ERROR: <input>:1:5: undeclared reference to 'undeclared' (in container '')\n \
+         | 1 + undeclared\n | ....^"
     );
     assert_eq!(
         refusal("true ||\n  'é' == x"),
@@ -41,7 +42,8 @@ fn a_caret_stands_under_the_fault() {
     );
     assert_eq!(
         refusal("1 + 'a'"),
-        "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + 'a'\n | ..^"
+        "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n \
+         | 1 + 'a'\n | ..^"
     );
 }
 
@@ -152,7 +154,8 @@ fn a_list_beyond_all_bounds_is_not_made() {
 
 #[test]
 fn only_what_is_looked_at_counts_as_read() {
-    let text = br#"{"metadata":{"name":"n","labels":{"a":"b"},"annotations":{"x":"y"}},"spec":{"n":1},"status":{"n":2}}"#;
+    let text = br#"{"metadata": {"name": "n", "labels": {"a": "b"}, "annotations": {"x": "y"}},
+        "spec": {"n": 1}, "status": {"n": 2}}"#;
     let document = Document::from_json(text).expect("JSON");
     for (source, wanted) in [
         ("object.spec.n == 1", Parts::of(Part::Spec)),

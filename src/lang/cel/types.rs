@@ -1,7 +1,8 @@
 //! CEL's types, and when one may stand for another.
 //!
-//! The rules of assignability and of type parameters are the language definition's, as cel-go's checker applies them
-//! (`checker/types.go`): `dyn` goes with everything, a type parameter takes the most general type seen so far.
+//! The rules of assignability and of type parameters are the language definition's, as cel-go's checker
+//! applies them (`checker/types.go`): `dyn` goes with everything, a type parameter takes the most general
+//! type seen so far.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -111,7 +112,8 @@ impl Type {
         }
     }
 
-    /// Reads the notation of function tables: `list(A)`, `optional(string)`, `kubernetes.URL`; one capital letter is a parameter.
+    /// Reads the notation of function tables: `list(A)`, `optional(string)`, `kubernetes.URL`; one capital
+    /// letter is a parameter.
     pub(crate) fn parse(text: &str) -> Type {
         let text = text.trim();
         if let Some((name, rest)) = text.split_once('(') {
@@ -348,7 +350,8 @@ pub(crate) fn collect_params(t: &Type, names: &mut Vec<Arc<str>>) {
     }
 }
 
-/// Renames an overload's own parameters to unknown types from a number on, so that each use of it is independent.
+/// Renames an overload's own parameters to unknown types from a number on, so that each use of it is
+/// independent.
 pub(crate) fn freshen(t: &Type, names: &[Arc<str>], first: usize) -> Type {
     if names.is_empty() {
         return t.clone();

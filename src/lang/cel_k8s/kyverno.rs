@@ -1,8 +1,9 @@
-//! CEL as Kyverno's policies speak it: the API server's libraries and those of Kyverno's SDK (`github.com/kyverno/sdk`, `cel/libs`).
+//! CEL as Kyverno's policies speak it: the API server's libraries and those of Kyverno's SDK
+//! (`github.com/kyverno/sdk`, `cel/libs`).
 //!
 //! What needs the cluster, the network, the clock or chance is asked of the surroundings through
-//! [`Activation::call_host`](crate::lang::cel::Activation::call_host), under the names in [`host`]; an answer that is not fetched yet is
-//! [`EvalError::Pending`](crate::lang::cel::EvalError::Pending).
+//! [`Activation::call_host`](crate::lang::cel::Activation::call_host), under the names in [`host`]; an answer
+//! that is not fetched yet is [`EvalError::Pending`](crate::lang::cel::EvalError::Pending).
 
 mod data;
 mod image;
@@ -38,7 +39,8 @@ pub fn base_environment() -> Environment {
     env.with_functions(data::ENTRIES).with_functions(image::ENTRIES).with_functions(lookups::ENTRIES)
 }
 
-/// The environment of a policy of `policies.kyverno.io`: the variables of admission policies, and the libraries' own.
+/// The environment of a policy of `policies.kyverno.io`: the variables of admission policies, and the
+/// libraries' own.
 ///
 /// A policy in a namespace looks up its namespace's resources only, so its functions take no namespace.
 pub fn policy_environment(is_namespaced: bool) -> Environment {

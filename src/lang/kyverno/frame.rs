@@ -3,7 +3,6 @@
 //! A rule's own judgement is fenced: a panic in it is an `error` outcome of that rule and of nothing else. Order as in the reference
 //! (`pkg/engine/engine.go`, `pkg/engine/validate.go`): the policy's own rules, then derived ones; `match`, `exclude`, then the rule.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::exception::Exception;
@@ -12,7 +11,8 @@ use super::rule::{ExceptionParts, Exclusions, Rule, RuleContext, RuleResult};
 use super::shape::{self, Shaped};
 use super::{autogen, background, lint};
 use crate::document::{Document, Node};
-use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
+use crate::lang::cel_policy::{self, Decision, Dialect, Expressions, Judge, Spec};
+use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs, contained};
 use crate::limits;
 use crate::matching::Selection;
 use crate::model::{Outcome, PolicyKey, Status};
@@ -28,6 +28,8 @@ struct Frame {
     /// `applyRules: One`: nothing is asked behind the first rule that passes or fails.
     stops_at_first: bool,
     namespace: Option<String>,
+    /// `webhookConfiguration.matchConditions`: unless they hold, the policy says nothing.
+    conditions: Option<Expressions>,
 }
 
 /// One rule with what decides whether it is asked.
@@ -56,16 +58,21 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let empty = Document::null();
     let spec = root.get("spec").unwrap_or(empty.root());
     let oddities = shape::check(Shaped::Policy, spec, "spec");
+    let (conditions, refused) = match match_conditions(spec) {
+        Ok(conditions) => (conditions, None),
+        Err(message) => (None, Some(format!("the policy is not valid: {message}"))),
+    };
     let mut compiler = Compiler {
         key: &source.key,
         exceptions: exceptions(companions, &source.key),
-        broken: broken_spec(spec, &oddities.mistyped),
+        broken: refused.or_else(|| broken_spec(&oddities.mistyped)),
         warnings: oddities.unknown,
         mistyped: oddities.mistyped,
         frame: Frame {
             rules: Vec::new(),
             stops_at_first: spec.get("applyRules").and_then(Node::as_str) == Some("One"),
             namespace: (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone()),
+            conditions,
         },
     };
     let own: Vec<Node<'_>> =
@@ -97,14 +104,20 @@ fn exceptions(companions: &Companions<'_>, key: &PolicyKey) -> Vec<Exception> {
     sources.filter_map(|source| Exception::compile(source, &policy)).collect()
 }
 
+/// The conditions under which the reference's webhook is asked at all, if there are such.
+fn match_conditions(spec: Node<'_>) -> Result<Option<Expressions>, String> {
+    let conditions =
+        spec.get("webhookConfiguration").map(|webhook| cel_policy::items(webhook, "matchConditions"));
+    let conditions = conditions.filter(|conditions| !conditions.is_empty());
+    let compile = |match_conditions: Vec<Node<'_>>| {
+        let spec = Spec { match_conditions, ..Spec::default() };
+        Expressions::compile(&spec, Dialect::Admission { has_params: false, has_authorizer: true })
+    };
+    conditions.map(compile).transpose()
+}
+
 /// What makes every rule of a policy an error: parts of the policy around its rules that cannot be honoured.
-fn broken_spec(spec: Node<'_>, mistyped: &[Warning]) -> Option<String> {
-    if spec
-        .path(&["webhookConfiguration", "matchConditions"])
-        .is_some_and(|conditions| !conditions.is_empty())
-    {
-        return Some("`spec.webhookConfiguration.matchConditions` is not supported yet".to_owned());
-    }
+fn broken_spec(mistyped: &[Warning]) -> Option<String> {
     let is_around = |warning: &&Warning| !warning.path.starts_with("spec.rules[");
     mistyped.iter().find(is_around).map(refusal)
 }
@@ -180,7 +193,7 @@ impl Compiler<'_> {
             })
             .collect();
         let context = RuleContext { policy: self.key, exceptions: &parts };
-        match catch_unwind(AssertUnwindSafe(|| Rule::compile(rule, &context))) {
+        match contained(|| Rule::compile(rule, &context)) {
             Ok((rule, warnings)) => {
                 for warning in warnings {
                     self.warn(Warning { path: format!("{path}.{}", warning.path), message: warning.message });
@@ -223,6 +236,16 @@ impl Evaluator for Frame {
         if self.namespace.as_ref().is_some_and(|namespace| *namespace != inputs.resource.key.namespace) {
             return Evaluation::Done(Vec::new());
         }
+        if let Some(expressions) = &self.conditions {
+            let judge = Judge { expressions, inputs, ignores_failures: false };
+            match judge.decide(None) {
+                Decision::Admit => {}
+                Decision::Pending => return Evaluation::Needs(inputs.needs()),
+                Decision::NotMatched | Decision::Deny(_) | Decision::Error(_) => {
+                    return Evaluation::Done(Vec::new());
+                }
+            }
+        }
         let mut outcomes = Vec::new();
         let mut needs_facts = false;
         for rule in &self.rules {
@@ -246,6 +269,14 @@ impl Evaluator for Frame {
             }
         }
         if needs_facts { Evaluation::Needs(inputs.needs()) } else { Evaluation::Done(outcomes) }
+    }
+
+    fn certain_errors(&self) -> Vec<(String, String)> {
+        let error = |rule: &FramedRule| match &rule.body {
+            Body::Broken(message) => Some((rule.name.clone(), message.clone())),
+            Body::Rule(body) => Some((rule.name.clone(), body.certain_error()?)),
+        };
+        self.rules.iter().filter_map(error).collect()
     }
 }
 
@@ -272,7 +303,7 @@ impl FramedRule {
         }
         match &self.body {
             Body::Broken(message) => error(message.clone()),
-            Body::Rule(rule) => catch_unwind(AssertUnwindSafe(|| rule.evaluate(inputs, &exclusions)))
+            Body::Rule(rule) => contained(|| rule.evaluate(inputs, &exclusions))
                 .unwrap_or_else(|_| error("internal error: evaluating the rule failed".to_owned())),
         }
     }

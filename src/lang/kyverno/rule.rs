@@ -6,13 +6,16 @@
 mod arena;
 mod assert;
 mod body;
+mod cel;
 mod condition;
 mod context;
 mod exception;
 mod manifests;
 mod message;
+mod outline;
 mod pattern;
 mod pod_security;
+mod programs;
 #[cfg(test)]
 mod speed;
 mod template;
@@ -35,6 +38,7 @@ pub(crate) use context::{Context, Entries, Failure, Shared};
 use body::{Body, Response};
 use context::Extractors;
 use exception::Exception;
+use programs::Programs;
 use template::Template;
 
 /// What a rule is compiled with.
@@ -77,6 +81,7 @@ pub(crate) struct Rule {
     variable_properties: Option<Template>,
     entries: Entries,
     extractors: Option<Extractors>,
+    programs: Programs,
     preconditions: AnyAllConditions,
     exceptions: Vec<Exception>,
     body: Body,
@@ -110,6 +115,7 @@ impl Rule {
                 .filter(|template| template.as_literal().is_none()),
             entries: Entries::compile(rule.get("context"), "context", &mut warnings),
             extractors: rule.get("imageExtractors").filter(|node| !node.is_null()).map(Extractors::compile),
+            programs: Programs::default(),
             preconditions: AnyAllConditions::compile(
                 rule.get("preconditions"),
                 "preconditions",
@@ -121,6 +127,11 @@ impl Rule {
         (compiled, warnings)
     }
 
+    /// The message of the error that every evaluation ends with, as far as that is known.
+    pub(crate) fn certain_error(&self) -> Option<String> {
+        self.preconditions.invalid().map(str::to_owned).or_else(|| self.body.certain_error())
+    }
+
     /// Judges a resource that the rule matches.
     pub(crate) fn evaluate(&self, inputs: &Inputs<'_>, exclusions: &Exclusions) -> RuleResult {
         let arena = Arena::default();
@@ -129,7 +140,7 @@ impl Rule {
     }
 
     fn evaluate_in<'d>(&'d self, shared: &'d Shared<'d>, exclusions: &Exclusions) -> RuleResult {
-        let context = Context::new(shared, &self.entries, &self.policy_namespace)
+        let context = Context::new(shared, &self.entries, &self.policy_namespace, &self.programs)
             .with_extractors(self.extractors.as_ref());
         let held = match self.preconditions.evaluate(&context) {
             Err(Failure::Pending) => return RuleResult::Needs,

@@ -1,4 +1,5 @@
-//! The outcomes of the API server's own CEL environment (`tests/cel-goldens`), compared row by row: values, error texts, and what admission refuses.
+//! The outcomes of the API server's own CEL environment (`tests/cel-goldens`), compared row by row: values,
+//! error texts, and what admission refuses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

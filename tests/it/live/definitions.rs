@@ -1,4 +1,5 @@
-//! The definitions that `patrol crds` prints: the reference's names and columns, and good enough for a real API server.
+//! The definitions that `patrol crds` prints: the reference's names and columns, and good enough for a real
+//! API server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

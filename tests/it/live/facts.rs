@@ -1,13 +1,16 @@
 //! Facts that policies read, asked of a real API server.
 
+use std::collections::BTreeMap;
+
 use patrol::cluster::{ClusterSettings, ClusterSource};
 use patrol::fingerprint;
 use patrol::inventory::Source;
 use patrol::model::{FactKey, FactValue};
+use patrol::plan::Action;
 use serde_json::{Value, json};
 
 use super::proxy::Fault;
-use super::world::{World, connect, quick};
+use super::world::{Patrol, Seen, World, connect, pod, quick};
 
 fn json_of(value: &FactValue) -> Value {
     match value {
@@ -122,7 +125,7 @@ async fn api_calls_read_anything_and_post_only_reviews() {
 
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets", "namespace": ns}},
+        "spec": {"user": "nobody", "resourceAttributes": {"verb": "get", "resource": "secrets"}},
     });
     let answer = source.fact(&post("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review)).await;
     assert_eq!(json_of(&answer)["status"]["allowed"], false);
@@ -204,4 +207,147 @@ async fn services_are_called_only_if_allowed_and_images_never() {
     assert!(failure(&open.fact(&call("/version", json!({}))).await).1);
     let image = open.fact(&FactKey::Image("registry.test/web:1".into())).await;
     assert!(failure(&image).0.contains("images.registry"));
+}
+
+/// The pairs that were evaluated, by reason.
+fn evaluated(seen: &Seen) -> BTreeMap<&'static str, u64> {
+    let pairs = seen.outcome.totals.pairs.0.iter().filter(|((action, _), _)| *action == Action::Evaluate);
+    pairs.map(|((_, reason), n)| (*reason, *n)).collect()
+}
+
+/// A policy whose rule denies Pods with another team than the one that its context entry `found` says.
+fn policy_that_reads(name: &str, entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    entry["name"] = json!("found");
+    let team = "{{ request.object.metadata.labels.team }}";
+    json!({
+        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy",
+        "metadata": {"name": name, "annotations": {"pod-policies.kyverno.io/autogen-controllers": "none"}},
+        "spec": {"rules": [{
+            "name": "team",
+            "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
+            "preconditions": {"all": [{"key": team, "operator": "NotEquals", "value": "free"}]},
+            "context": [entry],
+            "validate": {
+                "message": "the team must be {{ found }}",
+                "deny": {"conditions": {"any": [{"key": team, "operator": "NotEquals", "value": "{{ found }}"}]}},
+            },
+        }]},
+    })
+}
+
+/// Policies that read one fact each, ConfigMaps `map`, `call`, `list` and `entry` that hold these facts, and three Pods, of which `free` is
+/// excepted from all but the policy `namespace`, and `blue` is in a namespace of its own.
+async fn world_of_readers(ns: &str) -> Option<World> {
+    let world = World::begin(ns).await?;
+    let other = format!("{ns}-other");
+    world.plane.create_namespace(&world.admin, &other).await;
+    world.patch("v1", "Namespace", ns, &json!({"metadata": {"labels": {"env": "test"}}})).await;
+    for name in ["map", "call", "list", "entry"] {
+        world.create(&config_map(ns, name, "red")).await;
+    }
+    let path = |name: &str| format!("/api/v1/namespaces/{ns}/configmaps/{name}");
+    let list = json!({"group": "", "version": "v1", "resource": "configmaps", "namespace": ns});
+    let call = json!({"urlPath": path("entry"), "refreshInterval": "1h"});
+    let sources = [
+        ("list", "kubernetesResource", list, "[?metadata.name == 'list'].data.team | [0]"),
+        ("entry", "apiCall", call, "data.team"),
+    ];
+    for (name, source, spec, expression) in sources {
+        let projections = json!([{"name": "team", "jmesPath": expression}]);
+        world
+            .create(&json!({
+                "apiVersion": "kyverno.io/v2beta1", "kind": "GlobalContextEntry",
+                "metadata": {"name": format!("{ns}-{name}")}, "spec": {source: spec, "projections": projections},
+            }))
+            .await;
+    }
+    let mut map = policy_that_reads("map", &json!({"configMap": {"name": "map", "namespace": ns}}));
+    let rule = &mut map["spec"]["rules"][0]["validate"];
+    rule["message"] = json!("the team must be {{ found.data.team }}");
+    rule["deny"]["conditions"]["any"][0]["value"] = json!("{{ found.data.team }}");
+    world.create(&map).await;
+    let call = json!({"apiCall": {"urlPath": path("call"), "jmesPath": "data.team"}});
+    world.create(&policy_that_reads("call", &call)).await;
+    for name in ["list", "entry"] {
+        let reference = json!({"globalReference": {"name": format!("{ns}-{name}.team")}});
+        world.create(&policy_that_reads(name, &reference)).await;
+    }
+    let mut namespace = super::world::policy("namespace", "red");
+    namespace["spec"]["rules"][0]["match"]["any"][0]["resources"]["namespaceSelector"] =
+        json!({"matchLabels": {"env": "test"}});
+    world.create(&namespace).await;
+    world.policy("plain", "red").await;
+    world.pod("red", "red").await;
+    world.pod("free", "free").await;
+    world.create(&pod(&other, "blue", "blue")).await;
+    Some(world)
+}
+
+fn config_map(ns: &str, name: &str, team: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "data": {"team": team},
+        "metadata": {"name": name, "namespace": ns},
+    })
+}
+
+/// The statuses of one policy, as `blue`, `free` and `red` have them; empty for none.
+async fn statuses(world: &World, policy: &str) -> [String; 3] {
+    let reports = world.reports().await;
+    ["blue", "free", "red"]
+        .map(|pod| reports.get(pod).and_then(|results| results.get(policy)).cloned().unwrap_or_default())
+}
+
+async fn assert_quiet(patrol: &Patrol, what: &str) {
+    let seen = patrol.scan().await;
+    assert_eq!((seen.work(), evaluated(&seen)), ((0, 0, 0), BTreeMap::new()), "{what}: {}", seen.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_fact_evaluates_exactly_the_pairs_that_read_it() {
+    const N_PAIRS: u64 = 6 * 3;
+    let ns = "facts-changed";
+    let Some(world) = world_of_readers(ns).await else { return };
+    let patrol = world.patrol().await;
+    let first = patrol.scan().await;
+    assert_eq!(evaluated(&first), BTreeMap::from([("no_verdict", N_PAIRS)]), "{}", first.told());
+    for policy in ["map", "call", "list", "entry"] {
+        assert_eq!(statuses(&world, policy).await, ["fail", "skip", "pass"], "{policy}: {}", first.told());
+    }
+    assert_eq!(statuses(&world, "namespace").await, ["", "fail", "pass"]);
+    assert_quiet(&patrol, "nothing changed").await;
+
+    // What nobody reads: not a new ConfigMap, not its change, not its end, though one of the entries lists them all.
+    world.create(&config_map(ns, "unrelated", "red")).await;
+    assert_quiet(&patrol, "an unrelated ConfigMap is new").await;
+    world.patch("v1", "ConfigMap", "unrelated", &json!({"data": {"team": "blue"}})).await;
+    assert_quiet(&patrol, "an unrelated ConfigMap changed").await;
+    world.delete("v1", "ConfigMap", "unrelated").await;
+    assert_quiet(&patrol, "an unrelated ConfigMap is gone").await;
+
+    // `free` never comes to the entry, so its pairs read nothing of it.
+    for policy in ["map", "call", "list", "entry"] {
+        world.patch("v1", "ConfigMap", policy, &json!({"data": {"team": "blue"}})).await;
+        let seen = patrol.scan().await;
+        assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 2)]), "{policy}: {}", seen.told());
+        assert_eq!(seen.outcome.totals.pairs.of(Action::Reuse), N_PAIRS - 2, "{policy}");
+        assert_eq!(seen.written, 2, "{policy}");
+        assert_eq!(statuses(&world, policy).await, ["pass", "skip", "fail"], "{policy}");
+        assert_quiet(&patrol, policy).await;
+    }
+
+    // `blue` lives in another namespace.
+    world.patch("v1", "Namespace", ns, &json!({"metadata": {"labels": {"env": "prod"}}})).await;
+    let seen = patrol.scan().await;
+    assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 2)]), "{}", seen.told());
+    assert_eq!(seen.outcome.totals.pairs.of(Action::Reuse), N_PAIRS - 2);
+    assert_eq!(statuses(&world, "namespace").await, ["", "", ""]);
+    assert_quiet(&patrol, "the namespace's labels").await;
+
+    // A fact that goes away is a change, too.
+    world.delete("v1", "ConfigMap", "map").await;
+    let seen = patrol.scan().await;
+    assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 2)]), "{}", seen.told());
+    assert_eq!(statuses(&world, "map").await, ["error", "skip", "error"]);
+    assert_quiet(&patrol, "the ConfigMap is gone").await;
 }

@@ -1,4 +1,5 @@
-//! An API server that refuses, fails, lies, hangs or goes away: each costs what it breaks, is told, and loses nothing.
+//! An API server that refuses, fails, lies, hangs or goes away: each costs what it breaks, is told, and loses
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use serde_json::json;
 use super::proxy::{Fault, Proxy, kubeconfig};
 use super::world::{Patrol, World, connect, policy, quick, told};
 
-/// Three Pods under a policy on Pods, and a limit range under another policy; Patrol behind a proxy has scanned them once.
+/// Three Pods under a policy on Pods, and a limit range under another policy; Patrol behind a proxy has
+/// scanned them once.
 async fn scanned(ns: &str) -> Option<(World, Proxy, Patrol)> {
     let world = World::begin(ns).await?;
     for name in ["a", "b", "c"] {
@@ -23,7 +25,8 @@ async fn scanned(ns: &str) -> Option<(World, Proxy, Patrol)> {
     let mut limits = policy("limits", "red");
     limits["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["LimitRange"]}}]});
     world.create(&limits).await;
-    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "range", "namespace": ns, "labels": {"team": "none"}}})).await;
+    let metadata = json!({"name": "range", "namespace": ns, "labels": {"team": "none"}});
+    world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata})).await;
     let settings = ClusterSettings { request_timeout: Duration::from_millis(1500), ..quick() };
     let (proxy, patrol) = world.proxied_with(settings).await;
     let first = patrol.scan().await;
@@ -376,7 +379,8 @@ async fn a_group_whose_api_service_does_not_answer_is_unknown() {
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
         "metadata": {"name": "v1.broken.example.com"},
         "spec": {
-            "group": "broken.example.com", "version": "v1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "group": "broken.example.com", "version": "v1",
+            "groupPriorityMinimum": 100, "versionPriority": 100,
             "insecureSkipTLSVerify": true, "service": {"name": "nobody", "namespace": world.ns},
         },
     });
@@ -399,7 +403,8 @@ async fn large_objects_make_small_pages() {
     let text = "x".repeat(900 << 10);
     for n in 0..20 {
         let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("large-{n:02}"), "namespace": world.ns},
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": format!("large-{n:02}"), "namespace": world.ns},
             "data": {"text": text},
         });
         world.create(&map).await;

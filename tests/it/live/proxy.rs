@@ -1,5 +1,6 @@
-//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a server, a network or a
-//! balancer between can fail. Speaks plain HTTP to the client and the real thing to the server.
+//! An HTTP proxy in front of the API server that breaks what it is told to break: for every way in which a
+//! server, a network or a balancer between can fail. Speaks plain HTTP to the client and the real thing to
+//! the server.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use futures_util::StreamExt;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use kube::Client;
@@ -26,7 +28,8 @@ pub(crate) enum Fault {
     Delay(Duration),
     /// The answer's first half, then nothing more.
     Cut,
-    /// The plain answer, whatever form the client would rather have: how a server answers that knows no better.
+    /// The plain answer, whatever form the client would rather have: how a server answers that knows no
+    /// better.
     Plain,
     /// The server is gone: this connection breaks, and new ones are refused.
     Die,
@@ -77,7 +80,8 @@ impl Proxy {
         kubeconfig(&self.address)
     }
 
-    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped` pass.
+    /// Breaks the next `n` requests of that method whose path contains `path`, after letting `n_skipped`
+    /// pass.
     pub(crate) fn break_after(
         &self,
         n_skipped: usize,
@@ -167,8 +171,8 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             let broken = io::Error::from(io::ErrorKind::ConnectionReset);
             Response::new(Body::from_stream(futures_util::stream::iter([Err::<&[u8], _>(broken)])))
         }
-        Some(Fault::Meanwhile(path, patch)) => {
-            let change = http::Request::patch(path)
+        Some(Fault::Meanwhile(object, patch)) => {
+            let change = http::Request::patch(object)
                 .header("content-type", "application/merge-patch+json")
                 .body(patch.to_string().into_bytes())
                 .expect("a request");
@@ -180,7 +184,13 @@ async fn answer(State((upstream, rules)): State<(Client, Arc<Rules>)>, request: 
             let bytes = body.collect().await.expect("a body").to_bytes();
             let half = bytes.slice(..bytes.len() / 2);
             let broken = Err(io::Error::from(io::ErrorKind::ConnectionReset));
-            let body = futures_util::stream::iter([Ok(half), broken]);
+            // The half is on its way before the rest breaks.
+            let body = futures_util::stream::iter([Ok(half), broken]).then(async |part| {
+                if part.is_err() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                part
+            });
             Response::from_parts(parts, Body::from_stream(body))
         }
         None => pass(&upstream, request).await,
@@ -196,8 +206,8 @@ async fn pass(upstream: &Client, request: Request) -> Response {
             passed = passed.header(name, value);
         }
     }
-    let passed = passed.body(kube::client::Body::from(body)).expect("a request");
-    match upstream.send(passed).await {
+    let request = passed.body(kube::client::Body::from(body)).expect("a request");
+    match upstream.send(request).await {
         Ok(reply) => {
             let code = reply.status();
             let bytes = reply.into_body().collect().await.expect("a reply's body").to_bytes();

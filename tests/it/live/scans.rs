@@ -1,12 +1,15 @@
 //! Scans of a real cluster from end to end: what is evaluated and written, and, above all, what is not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use patrol::report::ReportApi;
 use patrol::scan::KindState;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::world::{World, policy, results, text, told};
+use super::control_plane::until;
+use super::proxy::Fault;
+use super::world::{World, pod, policy, results, text, told};
 
 const REPORTS: (&str, &str) = ("wgpolicyk8s.io/v1alpha2", "PolicyReport");
 
@@ -69,7 +72,11 @@ async fn an_edit_that_no_result_shows_costs_nothing_and_one_that_reports_show_co
     let Some(world) = three_pods_two_policies("scan-idle-edit").await else { return };
     let patrol = world.patrol().await;
     patrol.scan().await;
-    let status = json!({"status": {"conditions": [], "rulecount": {"validate": 1, "mutate": 0, "generate": 0, "verifyimages": 0}, "autogen": {}, "validatingadmissionpolicy": {"generated": false, "message": ""}}});
+    let rules = json!({"validate": 1, "mutate": 0, "generate": 0, "verifyimages": 0});
+    let generated = json!({"generated": false, "message": ""});
+    let status = json!({"status": {
+        "conditions": [], "rulecount": rules, "autogen": {}, "validatingadmissionpolicy": generated,
+    }});
     world.patch_status("kyverno.io/v1", "ClusterPolicy", "red", &status).await;
     assert_eq!(patrol.scan().await.work(), (0, 0, 0));
     let note =
@@ -163,7 +170,8 @@ async fn a_report_of_somebody_else_is_left_alone_counted_and_named_until_it_may_
     let theirs = json!({
         "apiVersion": REPORTS.0, "kind": REPORTS.1,
         "metadata": {
-            "name": uid, "namespace": world.ns, "labels": {"app.kubernetes.io/managed-by": "kyverno", "extra": "label"},
+            "name": uid, "namespace": world.ns,
+            "labels": {"app.kubernetes.io/managed-by": "kyverno", "extra": "label"},
             "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": uid}],
         },
         "scope": {"apiVersion": "v1", "kind": "Pod", "name": "a", "namespace": world.ns, "uid": uid},
@@ -278,8 +286,9 @@ async fn a_kind_that_is_defined_later_is_scanned_from_then_on_and_named_until_th
         },
     });
     world.create(&crd).await;
-    let widget: Value = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": world.ns, "labels": {"team": "red"}}});
-    super::control_plane::until("the kind is served", async || {
+    let metadata = json!({"name": "w", "namespace": world.ns, "labels": {"team": "red"}});
+    let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata});
+    until("the kind is served", async || {
         let kind = kube::api::GroupVersionKind::gvk("example.com", "v1", "Widget");
         let (resource, _) = kube::discovery::pinned_kind(&world.admin, &kind).await.ok()?;
         let api =
@@ -305,7 +314,10 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     let before = world.reports().await;
     // Everything but Pods.
     let rules = json!([
-        {"apiGroups": ["kyverno.io", "policies.kyverno.io", "admissionregistration.k8s.io"], "resources": ["*"], "verbs": ["list"]},
+        {
+            "apiGroups": ["kyverno.io", "policies.kyverno.io", "admissionregistration.k8s.io"],
+            "resources": ["*"], "verbs": ["list"],
+        },
         {"apiGroups": ["wgpolicyk8s.io"], "resources": ["*"], "verbs": ["*"]},
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "get"]},
     ]);
@@ -313,7 +325,7 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     let store = std::sync::Arc::new(patrol::store::MemoryStore::new());
     let patrol =
         super::world::Patrol::start(&world.kubeconfig(), "patrol", store, super::world::quick()).await;
-    let seen = super::control_plane::until("the rights are in force", async || {
+    let seen = until("the rights are in force", async || {
         let seen = patrol.try_scan().await.ok()?;
         seen.problems.is_empty().then_some(seen)
     })
@@ -325,4 +337,149 @@ async fn a_kind_that_is_forbidden_is_named_and_loses_nothing() {
     );
     assert_eq!(seen.work(), (0, 0, 0), "{}", seen.told());
     assert_eq!(world.reports().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_is_stopped_in_the_middle_finishes_what_it_began_and_the_next_does_the_rest() {
+    let Some(world) = World::begin("scan-stop-middle").await else { return };
+    for n in 0..6 {
+        world.pod(&format!("pod-{n}"), "red").await;
+    }
+    world.policy("red", "red").await;
+    let (proxy, mut patrol) = world.proxied().await;
+    proxy.break_next(1, "GET", "continue=", Fault::Delay(Duration::from_secs(2)));
+    let stopped = async {
+        until("the first page is written", async || {
+            (world.reports().await.len() == 2).then(|| patrol.stop.stop())
+        })
+        .await;
+    };
+    let (first, ()) = tokio::join!(patrol.scan(), stopped);
+    assert!(first.outcome.is_interrupted);
+    assert!((2..6).contains(&first.evaluated), "{}", first.told());
+    assert_eq!(first.evaluated, first.written, "{}", first.told());
+    patrol.stop = patrol::scan::Stop::default();
+    let rest = patrol.restarted().await.scan().await;
+    assert_eq!(rest.work(), (6 - first.evaluated, 6 - first.written, 0), "{}", rest.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_label_of_a_namespace_and_an_exception_reach_what_reads_them() {
+    let Some(world) = three_pods_two_policies("scan-facts").await else { return };
+    let mut selective = policy("selective", "green");
+    let selector = json!({"matchLabels": {"env": "prod"}});
+    let resources = json!({"kinds": ["Pod"], "namespaceSelector": selector});
+    selective["spec"]["rules"][0]["match"] = json!({"any": [{"resources": resources}]});
+    world.create(&selective).await;
+    let patrol = world.patrol().await;
+    patrol.scan().await;
+    assert_eq!(world.reports().await["a"], red_pod());
+    let label = json!({"metadata": {"labels": {"env": "prod"}}});
+    world.patch("v1", "Namespace", "scan-facts", &label).await;
+    let seen = patrol.scan().await;
+    assert_eq!(seen.work(), (3, 3, 0), "{}", seen.told());
+    let with_selective = told([("red", "pass"), ("blue", "fail"), ("selective", "fail")]);
+    assert_eq!(world.reports().await["a"], with_selective);
+
+    let exception = json!({
+        "apiVersion": "kyverno.io/v2", "kind": "PolicyException",
+        "metadata": {"name": "let-be", "namespace": world.ns},
+        "spec": {
+            "exceptions": [{"policyName": "selective", "ruleNames": ["team"]}],
+            "match": {"any": [{"resources": {"kinds": ["Pod"], "names": ["a"]}}]},
+        },
+    });
+    world.create(&exception).await;
+    let seen = patrol.scan().await;
+    assert_eq!(seen.work(), (3, 1, 0), "{}", seen.told());
+    let excepted = told([("red", "pass"), ("blue", "fail"), ("selective", "skip")]);
+    assert_eq!(world.reports().await["a"], excepted);
+    world.delete("kyverno.io/v2", "PolicyException", "let-be").await;
+    assert_eq!(patrol.scan().await.work(), (3, 1, 0));
+    assert_eq!(world.reports().await["a"], with_selective);
+    assert_eq!(patrol.scan().await.work(), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_in_a_namespace_that_is_being_deleted_is_refused_in_plain_words() {
+    let Some(world) = World::begin("scan-ending").await else { return };
+    let mut held = pod("scan-ending", "held", "red");
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    world.create(&held).await;
+    world.policy("red", "red").await;
+    let namespaces = world.plane.api(&world.admin, "v1", "Namespace", None).await;
+    namespaces.delete("scan-ending", &kube::api::DeleteParams::default()).await.expect("a deletion");
+    let seen = world.patrol().await.scan().await;
+    let release = json!({"metadata": {"finalizers": null}});
+    world.patch("v1", "Pod", "held", &release).await;
+    assert_eq!(
+        (seen.evaluated, seen.written, seen.outcome.totals.reports.failed),
+        (1, 0, 1),
+        "{}",
+        seen.told()
+    );
+    assert!(seen.told().contains("its namespace is being deleted"), "{}", seen.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policies_of_the_benchmark_say_of_a_cluster_what_they_say_of_a_folder() {
+    let Some(policies) = crate::shared::folder("bench/policies") else { return };
+    let Some(world) = World::begin("scan-bench").await else { return };
+    let mut n_policies = 0;
+    for file in std::fs::read_dir(&policies).expect("a folder") {
+        let yaml = std::fs::read_to_string(file.expect("a file").path()).expect("a file");
+        for policy in serde_saphyr::from_multiple::<serde_json::Value>(&yaml).expect("YAML") {
+            world.create(&policy).await;
+            n_policies += 1;
+        }
+    }
+    assert_eq!(n_policies, 18);
+    let security = json!({
+        "runAsNonRoot": true, "runAsUser": 1000, "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    let mut good = pod("scan-bench", "good", "red");
+    good["spec"]["containers"][0]["securityContext"] = security;
+    let mut bad = pod("scan-bench", "bad", "red");
+    bad["spec"]["hostNetwork"] = json!(true);
+    bad["spec"]["containers"][0]["securityContext"] = json!({"privileged": true});
+    bad["spec"]["containers"][0]["ports"] = json!([{"containerPort": 80, "hostPort": 80}]);
+    bad["spec"]["volumes"] = json!([{"name": "host", "hostPath": {"path": "/etc"}}]);
+    let manifests = tempfile::tempdir().expect("a folder");
+    for object in [&good, &bad] {
+        let stored = world.create(object).await;
+        let name = stored.metadata.name.clone().expect("a name");
+        let stored = serde_json::to_vec(&stored).expect("JSON");
+        std::fs::write(manifests.path().join(format!("{name}.json")), stored).expect("a file");
+    }
+    let patrol = world.patrol().await;
+    let seen = patrol.scan().await;
+    assert_eq!((seen.evaluated, seen.written), (36, 2), "{}", seen.told());
+    assert_eq!(patrol.scan().await.work(), (0, 0, 0));
+    let reports = world.all(REPORTS.0, REPORTS.1).await;
+    let mut of_cluster: Vec<_> = reports.iter().map(|report| report.data["results"].clone()).collect();
+    let patrol = std::path::Path::new(env!("CARGO_BIN_EXE_patrol"));
+    let scanned = std::process::Command::new(patrol)
+        .args(["scan", "--no-state", "--quiet", "-o", "json", "-p"])
+        .args([policies.as_os_str(), "--".as_ref(), manifests.path().as_os_str()])
+        .output()
+        .expect("a scan");
+    let list: serde_json::Value = serde_json::from_slice(&scanned.stdout).expect("a list of reports");
+    let items = list["items"].as_array().expect("items");
+    let mut of_folder: Vec<_> = items.iter().map(|report| report["results"].clone()).collect();
+    for results in of_cluster.iter_mut().chain(&mut of_folder) {
+        for result in results.as_array_mut().expect("results") {
+            result.as_object_mut().expect("a result").remove("timestamp");
+        }
+    }
+    for reports in [&mut of_cluster, &mut of_folder] {
+        reports.sort_by_key(ToString::to_string);
+    }
+    assert_eq!(of_cluster, of_folder);
+    let failed = |results: &serde_json::Value| {
+        let all = results.as_array().expect("results").iter();
+        all.filter(|result| result["result"] == "fail").count()
+    };
+    let counts: Vec<usize> = of_cluster.iter().map(failed).collect();
+    assert!(counts.contains(&0) && counts.iter().any(|n| *n >= 5), "{counts:?}");
 }

@@ -1,5 +1,5 @@
-//! A control plane of which one test at a time has everything, Patrol's parts as the service puts them together, and what tests look
-//! at afterwards.
+//! A control plane of which one test at a time has everything, Patrol's parts as the service puts them
+//! together, and what tests look at afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSink, ClusterSource, Credentials};
 use patrol::inventory::{Problem, Source};
 use patrol::plan::Action;
 use patrol::policy::{Catalog, CatalogSettings, ExceptionScope, Standing};
@@ -25,7 +25,6 @@ use super::proxy::Proxy;
 const START_S: i64 = 1_800_000_000;
 
 /// One test's turn with the control plane.
-
 pub(crate) struct World {
     pub(crate) plane: &'static ControlPlane,
     pub(crate) admin: Client,
@@ -34,8 +33,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Waits for the turn, removes what others left, and makes a namespace of that name. `None`, told loudly, where there is no
-    /// control plane.
+    /// Waits for the turn, removes what others left, and makes a namespace of that name. `None`, told loudly,
+    /// where there is no control plane.
     pub(crate) async fn begin(ns: &str) -> Option<Self> {
         static PLANE: OnceLock<Option<ControlPlane>> = OnceLock::new();
         static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -90,7 +89,8 @@ impl World {
         api.list(&ListParams::default()).await.expect("a list").items
     }
 
-    /// The reports of `wgpolicyk8s.io`, by the name of what they are about, with their results as `policy: status`.
+    /// The reports of `wgpolicyk8s.io`, by the name of what they are about, with their results as `policy:
+    /// status`.
     pub(crate) async fn reports(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let reports = self.all("wgpolicyk8s.io/v1alpha2", "PolicyReport").await;
         reports.iter().map(|report| (text(&report.data, "/scope/name"), results(report))).collect()
@@ -120,13 +120,6 @@ impl World {
     pub(crate) async fn patch_status(&self, api_version: &str, kind: &str, name: &str, patch: &Value) {
         let api = self.plane.api(&self.admin, api_version, kind, Some(&self.ns)).await;
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("a change");
-    }
-
-    /// Replaces an object as it is.
-    pub(crate) async fn replace(&self, api_version: &str, kind: &str, object: &DynamicObject) {
-        let api = self.plane.api(&self.admin, api_version, kind, object.metadata.namespace.as_deref()).await;
-        let name = object.metadata.name.as_deref().expect("a name");
-        api.replace(name, &PostParams::default(), object).await.expect("a change");
     }
 
     /// Deletes an object and waits until it is gone.
@@ -162,7 +155,8 @@ impl World {
         std::fs::read_to_string(self.plane.process().kubeconfig()).expect("a kubeconfig")
     }
 
-    /// What the API server counts of requests that only Patrol makes: everything but watches, leases, and its own look at metrics.
+    /// What the API server counts of requests that only Patrol makes: everything but watches, leases, and its
+    /// own look at metrics.
     pub(crate) async fn counted(&self) -> ApiserverRequests {
         self.plane.apiserver_requests_total(&self.admin).await
     }
@@ -297,7 +291,7 @@ impl Patrol {
         let state = State::open(store, &self.source.label(), now_s).expect("a state");
         let mut settings = ScanSettings::at(Timestamp::from_second(now_s).expect("a time"));
         settings.is_dry_run = self.is_dry_run;
-        settings.report.api = sink.as_ref().map_or(ReportApi::default(), |sink| sink.api());
+        settings.report.api = sink.as_ref().map_or(ReportApi::default(), ClusterSink::api);
         let scan = Scan {
             source: Arc::clone(&self.source) as Arc<dyn Source>,
             sink: sink.map(|sink| Arc::new(sink) as Arc<dyn Sink>),

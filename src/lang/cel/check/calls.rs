@@ -135,7 +135,8 @@ impl Checker<'_> {
         self.env.functions.contains_key(name.as_str()).then_some(name)
     }
 
-    /// Conversions of constants and constant expressions are done when the program is made; failing ones refuse it.
+    /// Conversions of constants and constant expressions are done when the program is made; failing ones
+    /// refuse it.
     fn instantiate(&mut self, function: &str, args: &[Expr], ir: Ir) -> Ir {
         let is_conversion = CONVERSIONS.contains(&function) && args.iter().all(is_constant);
         let pattern = match args {

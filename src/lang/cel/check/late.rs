@@ -1,5 +1,6 @@
-//! What the API server looks at once all types are known: literals of one type, constant arguments that cannot work, `format` with a constant
-//! template (cel-go's AST validators, `cel/validator.go` and `ext/formatting.go`).
+//! What the API server looks at once all types are known: literals of one type, constant arguments that
+//! cannot work, `format` with a constant template (cel-go's AST validators, `cel/validator.go` and
+//! `ext/formatting.go`).
 
 use super::super::library::format;
 use super::super::syntax::{Expr, ExprKind, Literal};

@@ -1,6 +1,7 @@
 //! Macros: `has`, comprehensions with one and two variables, `cel.bind`, `optMap`, `sortBy`, `math.greatest`.
 //!
-//! A call is a macro by its name and the number of its arguments, whatever its target is (cel-go's `parser/macro.go` and `ext`).
+//! A call is a macro by its name and the number of its arguments, whatever its target is (cel-go's
+//! `parser/macro.go` and `ext`).
 
 use super::super::ir::{Const, Fold, Ir, Step};
 use super::super::syntax::{Element, Expr, ExprKind, Literal};
@@ -213,7 +214,8 @@ impl Checker<'_> {
             }
             other => {
                 let text = format!(
-                    "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                    "expression of type '{other}' cannot be range of a comprehension \
+                     (must be list, map, or dynamic)"
                 );
                 self.issue(at, text);
                 (Type::Error, Type::Error)

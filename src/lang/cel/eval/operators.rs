@@ -1,7 +1,7 @@
 //! The operators: arithmetic with overflow as an error, order, membership, tests on strings.
 //!
-//! Texts and the choice between `no such overload` and `no such overload: _+_` are cel-go's: the latter where the left operand does not know
-//! the operator at all.
+//! Texts and the choice between `no such overload` and `no such overload: _+_` are cel-go's: the latter where
+//! the left operand does not know the operator at all.
 
 use std::rc::Rc;
 

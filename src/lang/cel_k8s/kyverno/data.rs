@@ -1,4 +1,5 @@
-//! Functions of the arguments alone: hashes, `json`, `yaml`, `math.round`, `time`, `listObjToMap`, `parseServiceAccount`.
+//! Functions of the arguments alone: hashes, `json`, `yaml`, `math.round`, `time`, `listObjToMap`,
+//! `parseServiceAccount`.
 
 use std::fmt::Write as _;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! `parseImageReference`, `isImage` and the parts of an image reference, as go-containerregistry's `pkg/name` parses them (not as the container
-//! runtime does: `nginx` is of the registry `index.docker.io`).
+//! `parseImageReference`, `isImage` and the parts of an image reference, as go-containerregistry's `pkg/name`
+//! parses them (not as the container runtime does: `nginx` is of the registry `index.docker.io`).
 
 use crate::gostd::url::Url;
 use crate::lang::cel::{Entry, EvalError, Opaque, Value};

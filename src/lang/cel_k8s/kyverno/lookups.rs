@@ -1,5 +1,5 @@
-//! Functions that only the surroundings can answer: `resource`, `globalContext`, `http`, `image` metadata, `generator`, `time.now`, `random`,
-//! `x509.decode`, `gzip`.
+//! Functions that only the surroundings can answer: `resource`, `globalContext`, `http`, `image` metadata,
+//! `generator`, `time.now`, `random`, `x509.decode`, `gzip`.
 
 use crate::lang::cel::{Context, Entry, EvalError, Native, Opaque, Value};
 
@@ -9,7 +9,8 @@ pub mod host {
     pub const RESOURCE_GET: &str = "resource.Get";
     /// `apiVersion, resource, namespace[, labels]` → the list.
     pub const RESOURCE_LIST: &str = "resource.List";
-    /// `apiVersion, resource[, namespace], object` → the answer (a self subject access review, a token review, …).
+    /// `apiVersion, resource[, namespace], object` → the answer (a self subject access review, a token
+    /// review, …).
     pub const RESOURCE_POST: &str = "resource.Post";
     /// `apiVersion, kind` → a map of `group`, `version`, `resource`.
     pub const RESOURCE_TO_GVR: &str = "resource.ToGVR";

@@ -81,7 +81,7 @@ fn image_references_are_parsed_without_a_registry() {
         ("localhost:5000/a/b", "localhost:5000", "a/b", "latest", ":latest"),
     ] {
         let source = format!(
-            "[image('{image}').registry(), parseImageReference('{image}').repository(), image('{image}').tag(), \
+            "[image('{image}').registry(), parseImageReference('{image}').repository(), image('{image}').tag(),\
              image('{image}').identifierWithSeparator()]"
         );
         let wanted = format!("[\"{registry}\",\"{repository}\",\"{tag}\",\"{identifier}\"]");

@@ -205,14 +205,21 @@ fn a_mistyped_rule_is_an_error_of_that_rule_only() {
 }
 
 #[test]
-fn what_is_not_supported_around_the_rules_is_an_error_that_names_it() {
-    let spec = format!(
-        r#"{{"webhookConfiguration":{{"matchConditions":[{{"name":"c","expression":"true"}}]}},"rules":[{}]}}"#,
-        rule("a", r#""Pod""#, "")
-    );
-    let outcomes = outcomes(&compile_spec(&spec), "v1", "Pod", "default");
+fn match_conditions_of_the_webhook_decide_whether_a_policy_says_anything() {
+    let spec = |expression: &str| {
+        let condition = format!(r#"{{"name":"c","expression":"{expression}"}}"#);
+        let rules = rule("a", r#""Pod""#, "");
+        format!(r#"{{"webhookConfiguration":{{"matchConditions":[{condition}]}},"rules":[{rules}]}}"#)
+    };
+    for (expression, n_outcomes) in
+        [("true", 1), ("false", 0), ("object.kind == 'Pod'", 1), ("object.metadata.missing == 'a'", 0)]
+    {
+        let outcomes = outcomes(&compile_spec(&spec(expression)), "v1", "Pod", "default");
+        assert_eq!(outcomes.len(), n_outcomes, "{expression}");
+    }
+    let outcomes = outcomes(&compile_spec(&spec("object.")), "v1", "Pod", "default");
     assert_eq!(outcomes[0].status, Status::Error);
-    assert_eq!(outcomes[0].message, "`spec.webhookConfiguration.matchConditions` is not supported yet");
+    assert!(outcomes[0].message.contains("matchConditions[0].expression"), "{}", outcomes[0].message);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Keeps what is made during one evaluation (documents, compiled expressions) for as long as the evaluation lasts, so that values can
 //! borrow from it.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::document::{Document, DocumentBuilder, Kind, Node, Value};
 use crate::lang::jmespath::Program;
@@ -10,36 +11,53 @@ use crate::lang::jmespath::Program;
 /// The keeper; grows only.
 #[derive(Default)]
 pub(crate) struct Arena {
-    documents: Link<Document>,
-    programs: Link<Program>,
+    documents: Shelf<Document>,
+    programs: Shelf<Arc<Program>>,
 }
 
-struct Link<T>(OnceCell<Box<(T, Link<T>)>>);
+/// Items that do not move: rows of slots, each row twice as long as the one before.
+struct Shelf<T> {
+    first: Link<T>,
+    len: Cell<usize>,
+}
 
-impl<T> Default for Link<T> {
+type Link<T> = OnceCell<Box<Row<T>>>;
+
+struct Row<T> {
+    slots: Box<[OnceCell<T>]>,
+    next: Link<T>,
+}
+
+/// How many items the first row takes: most evaluations keep none or a few.
+const FIRST_ROW: usize = 4;
+
+impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Self(OnceCell::new())
+        Self { first: OnceCell::new(), len: Cell::new(0) }
     }
 }
 
-impl<T> Link<T> {
-    /// Appends an item.
+impl<T> Shelf<T> {
+    /// Keeps an item.
     fn push(&self, item: T) -> &T {
-        let mut link = self;
-        while let Some(next) = link.0.get() {
-            link = &next.1;
+        let mut at = self.len.replace(self.len.get() + 1);
+        let mut link = &self.first;
+        let mut len = FIRST_ROW;
+        loop {
+            let row = link.get_or_init(|| Box::new(Row::new(len)));
+            if let Some(slot) = row.slots.get(at) {
+                return slot.get_or_init(|| item);
+            }
+            at -= len;
+            len *= 2;
+            link = &row.next;
         }
-        &link.0.get_or_init(|| Box::new((item, Self::default()))).0
     }
 }
 
-impl<T> Drop for Link<T> {
-    /// Takes the chain apart link by link, so that a long one does not recurse.
-    fn drop(&mut self) {
-        let mut next = self.0.take();
-        while let Some(mut link) = next {
-            next = link.1.0.take();
-        }
+impl<T> Row<T> {
+    fn new(len: usize) -> Self {
+        Self { slots: (0..len).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
     }
 }
 
@@ -50,7 +68,7 @@ impl Arena {
     }
 
     /// Keeps an expression.
-    pub(super) fn program(&self, program: Program) -> &Program {
+    pub(super) fn program(&self, program: Arc<Program>) -> &Program {
         self.programs.push(program)
     }
 

@@ -9,6 +9,8 @@ mod print;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::document::{Document, Kind, Map, Node, Text, Value};
 use crate::lang::jmespath::{EvaluateError, Program, Scope};
 use crate::limits;
@@ -206,7 +208,7 @@ impl Expression {
             Self::Variable(text) => {
                 let text = with_values(text, bindings, context)?;
                 let program = Program::compile(&text).map_err(|error| Failure::Error(error.to_string()))?;
-                context.arena().program(program)
+                context.arena().program(Arc::new(program))
             }
         };
         match context.evaluate_on(program, value) {

@@ -11,12 +11,14 @@ use crate::model::Status;
 use crate::policy::Warning;
 
 use super::assert::Assertion;
+use super::cel::Cel;
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
 use super::exception::{self, Exception};
 use super::manifests::Manifests;
 use super::message::{self, Message, Substituted};
-use super::pattern::{Pattern, PatternError, Verdict};
+use super::outline::{Filled, Outlined};
+use super::pattern::{Leaf, Pattern, PatternError, Verdict};
 use super::pod_security::PodSecurity;
 use super::template::{self, Numbers, Template};
 use super::verify_images::VerifyImages;
@@ -51,7 +53,7 @@ pub(super) enum Body {
     /// `validate.podSecurity`.
     PodSecurity(PodSecurity),
     /// `validate.cel`.
-    Cel,
+    Cel(Box<Cel>),
     /// `validate.assert`.
     Assertion(Assertion),
     /// `verifyImages`.
@@ -81,17 +83,17 @@ enum Checks {
     Nothing,
 }
 
-/// A pattern: compiled, or compiled anew for each resource because it has variables.
+/// A pattern: compiled, or with holes for its variables.
 #[derive(Debug)]
 enum PatternSource {
     Fixed(Result<Pattern, PatternError>),
-    Variable(Template),
+    Variable(Outlined<Result<Pattern, PatternError>>),
 }
 
 #[derive(Debug)]
 enum AnyPatternSource {
     Fixed(Vec<Result<Pattern, PatternError>>),
-    Variable(Template),
+    Variable(Outlined<Vec<Result<Pattern, PatternError>>>),
     /// No list.
     Invalid(String),
 }
@@ -106,8 +108,8 @@ impl Body {
                 let pod_security = validate.get("podSecurity").unwrap_or_else(|| null.root());
                 return Self::PodSecurity(PodSecurity::compile(pod_security));
             }
-            if has("cel") {
-                return Self::Cel;
+            if let Some(cel) = validate.get("cel").filter(|part| !part.is_null()) {
+                return Self::Cel(Box::new(Cel::compile(rule, cel)));
             }
             if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
                 return Self::Manifests(Manifests::compile(manifests));
@@ -124,6 +126,20 @@ impl Body {
             return Self::Silent;
         }
         Self::Unsupported("the rule has nothing that is known to be checked".to_owned())
+    }
+
+    /// The message of the error that every evaluation ends with, as far as that is known.
+    pub(super) fn certain_error(&self) -> Option<String> {
+        match self {
+            Self::Unsupported(message) => Some(message.clone()),
+            Self::Validate(validation) => match &validation.checks {
+                Checks::Deny(conditions) => conditions.invalid().map(str::to_owned),
+                Checks::Pattern(PatternSource::Fixed(Err(error))) => Some(error.to_string()),
+                Checks::AnyPattern(AnyPatternSource::Invalid(message)) => Some(message.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     pub(super) fn evaluate<'d>(
@@ -143,9 +159,9 @@ impl Body {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
                 validation.checks.evaluate(&scope, context)
             }
-            Self::Cel => Ok(Some(Response::error("validate.cel is not supported"))),
             Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
             Self::VerifyImages(images) => Ok(images.evaluate(context)),
+            Self::Cel(cel) => cel.evaluate(rule, context.inputs()),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
@@ -266,25 +282,32 @@ impl PatternSource {
         let template = Template::compile_with(node, Numbers::Keep);
         match template.as_literal() {
             Some(literal) => Self::Fixed(Pattern::compile(literal)),
-            None => Self::Variable(template),
+            None => Self::Variable(Outlined::compile(template, |outline| Some(Pattern::compile(outline)))),
         }
     }
 
     fn evaluate<'d>(&'d self, scope: &Scope<'_, 'd>, context: &Context<'d>) -> Answer {
         let own;
+        let mut leaves = Vec::new();
         let pattern = match self {
             Self::Fixed(pattern) => pattern,
-            Self::Variable(template) => {
-                own = Pattern::compile(substituted(template, context)?.root());
-                &own
-            }
+            Self::Variable(outlined) => match outlined.fill(context)? {
+                Filled::Holes(pattern, filled) => {
+                    leaves = filled;
+                    pattern
+                }
+                Filled::Whole(document) => {
+                    own = Pattern::compile(document.root());
+                    &own
+                }
+            },
         };
         let Some(target) = target(scope, context) else { return Ok(None) };
         let pattern = match pattern {
             Ok(pattern) => pattern,
             Err(error) => return Ok(Some(Response::error(error.to_string()))),
         };
-        Ok(Some(match pattern.verdict(target) {
+        Ok(Some(match pattern.verdict(target, &leaves) {
             Verdict::Pass => Response::new(Status::Pass, passed(scope.rule)),
             Verdict::Skip { message } => Response::new(Status::Skip, message),
             Verdict::Fail { path, message } => {
@@ -295,18 +318,18 @@ impl PatternSource {
     }
 }
 
-/// The pattern with its variables substituted.
-fn substituted<'d>(template: &'d Template, context: &Context<'d>) -> Result<Document, Failure> {
-    let value = template.value(context).map_err(|failure| failure.under("variable substitution failed"))?;
-    Ok(value.to_document())
-}
-
 impl AnyPatternSource {
     fn compile(node: Node<'_>) -> Self {
         let template = Template::compile_with(node, Numbers::Floats);
         match template.as_literal() {
             Some(literal) => Self::fixed(literal),
-            None => Self::Variable(template),
+            None => {
+                let patterns = |outline: Node<'_>| match Self::fixed(outline) {
+                    Self::Fixed(patterns) => Some(patterns),
+                    _ => None,
+                };
+                Self::Variable(Outlined::compile(template, patterns))
+            }
         }
     }
 
@@ -323,26 +346,35 @@ impl AnyPatternSource {
 
     fn evaluate<'d>(&'d self, scope: &Scope<'_, 'd>, context: &Context<'d>) -> Answer {
         let own;
-        let source = match self {
-            Self::Variable(template) => {
-                own = Self::fixed(substituted(template, context)?.root());
-                &own
+        let mut leaves = Vec::new();
+        let mut source = self;
+        let mut with_holes = None;
+        if let Self::Variable(outlined) = self {
+            match outlined.fill(context)? {
+                Filled::Holes(patterns, filled) => {
+                    leaves = filled;
+                    with_holes = Some(patterns);
+                }
+                Filled::Whole(document) => {
+                    own = Self::fixed(document.root());
+                    source = &own;
+                }
             }
-            fixed => fixed,
-        };
+        }
         let Some(target) = target(scope, context) else { return Ok(None) };
-        let patterns = match source {
-            Self::Fixed(patterns) => patterns,
-            Self::Invalid(message) => return Ok(Some(Response::error(message.clone()))),
-            Self::Variable(_) => return Ok(None),
+        let patterns = match (source, with_holes) {
+            (_, Some(patterns)) | (Self::Fixed(patterns), None) => patterns,
+            (Self::Invalid(message), None) => return Ok(Some(Response::error(message.clone()))),
+            (Self::Variable(_), None) => return Ok(None),
         };
-        any_matches(patterns, target, scope, context).map(Some)
+        any_matches(patterns, target, &leaves, scope, context).map(Some)
     }
 }
 
 fn any_matches<'d>(
     patterns: &[Result<Pattern, PatternError>],
     target: Node<'d>,
+    leaves: &[Leaf],
     scope: &Scope<'_, 'd>,
     context: &Context<'d>,
 ) -> Result<Response, Failure> {
@@ -351,7 +383,7 @@ fn any_matches<'d>(
     let mut skipped = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {
         let verdict = match pattern {
-            Ok(pattern) => pattern.verdict(target),
+            Ok(pattern) => pattern.verdict(target, leaves),
             Err(error) => Verdict::Fail { path: String::new(), message: error.to_string() },
         };
         match verdict {

@@ -2,6 +2,7 @@
 //!
 //! The rules, messages included, are those of Kyverno's `pkg/engine/variables/evaluate.go`.
 
+mod operand;
 mod operator;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use crate::policy::Warning;
 
 use super::context::{Context, Failure};
 use super::template::Template;
+use operand::{Known, Operand};
 use operator::Operator;
 
 /// Conditions of a rule or an exception.
@@ -26,10 +28,27 @@ enum Form {
 
 #[derive(Debug)]
 struct Condition {
-    key: Template,
+    key: Side,
     operator: Option<Operator>,
-    value: Template,
+    value: Side,
     message: String,
+}
+
+/// The key or the value.
+#[derive(Debug)]
+struct Side {
+    template: Template,
+    /// What it means, if it has no variables.
+    known: Option<Known>,
+}
+
+impl Side {
+    fn compile(node: Option<Node<'_>>) -> Self {
+        let null = crate::document::Document::null();
+        let template = Template::compile(node.unwrap_or_else(|| null.root()));
+        let known = template.as_literal().map(Known::of);
+        Self { template, known }
+    }
 }
 
 /// Whether conditions hold, and what they say about it: the messages of those that decided, joined.
@@ -144,24 +163,26 @@ impl Condition {
                 message: format!("unknown operator `{word}`"),
             });
         }
-        let null = crate::document::Document::null();
-        let template = |key: &str| Template::compile(node.get(key).unwrap_or_else(|| null.root()));
         let message = node.get("message").and_then(Node::as_str).unwrap_or_default().to_owned();
-        Ok(Self { key: template("key"), operator, value: template("value"), message })
+        let side = |key: &str| Side::compile(node.get(key));
+        Ok(Self { key: side("key"), operator, value: side("value"), message })
     }
 
     fn evaluate<'d>(&'d self, context: &Context<'d>) -> Result<bool, Failure> {
         let key = self
             .key
+            .template
             .value(context)
             .map_err(|failure| failure.under("failed to substitute variables in condition key"))?;
         let value = self
             .value
+            .template
             .value(context)
             .map_err(|failure| failure.under("failed to substitute variables in condition value"))?;
         let operator = self.operator.ok_or_else(|| {
             Failure::Error("failed to create handler for condition operator: %!w(<nil>)".to_owned())
         })?;
-        Ok(operator.holds(&key, &value))
+        let key = Operand::new(&key, self.key.known.as_ref());
+        Ok(operator.holds(key, Operand::new(&value, self.value.known.as_ref())))
     }
 }

@@ -9,12 +9,14 @@ mod images;
 mod request;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
 
 use crate::document::{Map, Text, Value};
-use crate::lang::jmespath::{Env, EvaluateError, Program, Scope};
+use crate::lang::jmespath::{CompileError, Env, EvaluateError, Program, Scope};
 use crate::lang::{Inputs, Operation, Volatility};
 
 use super::arena::Arena;
+use super::programs::Programs;
 
 pub(crate) use entry::Entries;
 pub(super) use images::{Extractors, ImageMap};
@@ -48,6 +50,13 @@ impl Failure {
     }
 }
 
+/// What an empty expression comes to.
+const NO_QUERY: &str = "invalid query (nil)";
+
+fn incorrect(text: &str, error: &CompileError) -> String {
+    format!("incorrect query {text}: {error}")
+}
+
 /// An expression of a rule.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -60,9 +69,9 @@ impl Query {
     pub(super) fn compile(text: &str) -> Self {
         let text = text.trim();
         let program = if text.is_empty() {
-            Err("invalid query (nil)".to_owned())
+            Err(NO_QUERY.to_owned())
         } else {
-            Program::compile(text).map_err(|error| format!("incorrect query {text}: {error}"))
+            Program::compile(text).map_err(|error| incorrect(text, &error))
         };
         Self { text: text.into(), program }
     }
@@ -95,6 +104,7 @@ impl<'d> Shared<'d> {
 pub(crate) struct Context<'d> {
     shared: &'d Shared<'d>,
     policy_namespace: &'d str,
+    programs: &'d Programs,
     extractors: Option<&'d Extractors>,
     layers: RefCell<Vec<Layer<'d>>>,
     /// While an entry is loaded: its layer and position; it sees only what comes before.
@@ -130,10 +140,16 @@ pub(super) struct Element<'d> {
 
 impl<'d> Context<'d> {
     /// A context for a rule of a policy in that namespace (empty for cluster-wide policies).
-    pub(crate) fn new(shared: &'d Shared<'d>, entries: &'d Entries, policy_namespace: &'d str) -> Self {
+    pub(crate) fn new(
+        shared: &'d Shared<'d>,
+        entries: &'d Entries,
+        policy_namespace: &'d str,
+        programs: &'d Programs,
+    ) -> Self {
         let context = Self {
             shared,
             policy_namespace,
+            programs,
             extractors: None,
             layers: RefCell::default(),
             horizon: Cell::new(None),
@@ -203,20 +219,36 @@ impl<'d> Context<'d> {
 
     /// The value of an expression that came out of a substitution.
     pub(super) fn query_text(&self, text: &str) -> Result<Value<'d>, Failure> {
+        let replaced;
         let text = if self.is_delete() {
-            text.replace("request.object", "request.oldObject")
+            replaced = text.replace("request.object", "request.oldObject");
+            &replaced
         } else {
-            text.to_owned()
+            text
         };
-        match Query::compile(&text).program {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Failure::Error(NO_QUERY.to_owned()));
+        }
+        match self.programs.get(text) {
             Ok(program) => self.run(self.arena().program(program)),
-            Err(message) => Err(Failure::Error(message)),
+            Err(error) => Err(Failure::Error(incorrect(text, &error))),
         }
     }
 
     /// The value of an expression over one value instead of the variables.
     pub(super) fn query_on(&self, text: &str, value: &Value<'d>) -> Result<Value<'d>, Failure> {
-        let program = Program::compile(text)
+        self.query_compiled_on(text, self.programs.get(text), value)
+    }
+
+    /// The value of an expression that is compiled already, over one value instead of the variables.
+    pub(super) fn query_compiled_on(
+        &self,
+        text: &str,
+        program: Result<Arc<Program>, CompileError>,
+        value: &Value<'d>,
+    ) -> Result<Value<'d>, Failure> {
+        let program = program
             .map_err(|error| Failure::Error(format!("failed to compile JMESPath: {text}, error: {error}")))?;
         let result = self.arena().program(program).evaluate_on(value, self.env());
         self.note_volatility();

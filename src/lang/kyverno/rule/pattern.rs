@@ -17,6 +17,7 @@ use crate::document::{Kind, Node};
 use crate::gostd::wildcard::{Wildcard, contains_wildcard};
 use crate::limits;
 
+use super::outline;
 use anchor::Anchor;
 pub(super) use anchor::unanchored;
 pub(super) use matching::Verdict;
@@ -44,9 +45,33 @@ pub(super) enum PatternError {
 enum Element {
     Map(MapPattern),
     List(ListPattern),
-    Leaf(Leaf),
+    Leaf(Slot),
     /// Below an existence anchor: for each of these maps some item of a list must match; `None` is an item that is no map.
     SomeItem(Vec<Option<MapPattern>>),
+}
+
+/// A leaf, or the hole that one evaluation's leaf is put into.
+#[derive(Debug)]
+enum Slot {
+    Fixed(Leaf),
+    Hole(usize),
+}
+
+impl Slot {
+    fn of(node: Node<'_>) -> Self {
+        match node.as_str().and_then(outline::hole_of) {
+            Some(number) => Self::Hole(number),
+            None => Self::Fixed(Leaf::of(node)),
+        }
+    }
+
+    /// The leaf, with what is in the holes.
+    fn leaf<'a>(&'a self, leaves: &'a [Leaf]) -> &'a Leaf {
+        match self {
+            Self::Fixed(leaf) => leaf,
+            Self::Hole(number) => leaves.get(*number).unwrap_or(&Leaf::Null),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -79,13 +104,13 @@ enum ListPattern {
     /// The first item is a map: every item of the resource is matched against it.
     OfMaps(MapPattern),
     /// The first item is a scalar: every item of the resource is matched against it.
-    OfLeaves(Leaf),
+    OfLeaves(Slot),
     /// The first item is a list: item by item.
     OfLists(Vec<Element>),
 }
 
 impl Pattern {
-    /// Compiles a pattern whose variables are substituted.
+    /// Compiles a pattern whose variables are substituted, or the outline of one.
     pub(super) fn compile(pattern: Node<'_>) -> Result<Self, PatternError> {
         let mut compiler = Compiler::default();
         let root = compiler.element(pattern, Place::Other)?;
@@ -122,7 +147,7 @@ impl Compiler {
         Ok(match node.kind() {
             Kind::Object => Element::Map(self.map(node, place)?),
             Kind::Array => Element::List(self.list(node)?),
-            _ => Element::Leaf(Leaf::of(node)),
+            _ => Element::Leaf(Slot::of(node)),
         })
     }
 
@@ -133,7 +158,7 @@ impl Compiler {
             Kind::Array => ListPattern::OfLists(
                 node.items().map(|item| self.element(item, Place::Other)).collect::<Result<_, _>>()?,
             ),
-            _ => ListPattern::OfLeaves(Leaf::of(first)),
+            _ => ListPattern::OfLeaves(Slot::of(first)),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::limits;
 
 use super::arena;
 use super::context::{Context, Failure, Query};
+use super::outline;
 
 /// A part of a rule that may hold variables.
 #[derive(Debug)]
@@ -98,6 +99,32 @@ impl Template {
         }
     }
 
+    /// The part with a hole for each text with variables, in the order in which they are resolved; `None` if keys have variables, if nothing
+    /// can be resolved, or if a text looks like a hole.
+    pub(super) fn outline(&self) -> Option<Document> {
+        let mut n_holes = 0;
+        let outline = self.0.with(&mut || {
+            n_holes += 1;
+            Value::owned(outline::hole(n_holes - 1))
+        })?;
+        Some(outline.to_document())
+    }
+
+    /// The values of the texts with variables, in order.
+    pub(super) fn texts<'d>(
+        &'d self,
+        context: &Context<'d>,
+        values: &mut Vec<Value<'d>>,
+    ) -> Result<(), Failure> {
+        self.0.texts(context, values)
+    }
+
+    /// The part with these values for the texts with variables; only for a part that has an outline.
+    pub(super) fn with_texts<'d>(&'d self, values: Vec<Value<'d>>) -> Value<'d> {
+        let mut values = values.into_iter();
+        self.0.with(&mut || values.next().unwrap_or(Value::Null)).unwrap_or(Value::Null)
+    }
+
     /// The value in a context.
     pub(crate) fn value<'d>(&'d self, context: &Context<'d>) -> Result<Value<'d>, Failure> {
         self.0.value(context)
@@ -149,6 +176,42 @@ impl Part {
             }
             Self::Broken(message) => Err(Failure::Error(message.clone())),
         }
+    }
+
+    fn texts<'d>(&'d self, context: &Context<'d>, values: &mut Vec<Value<'d>>) -> Result<(), Failure> {
+        match self {
+            Self::Literal(_) => Ok(()),
+            Self::Text(text) => {
+                values.push(text.value(context)?);
+                Ok(())
+            }
+            Self::List(parts) => parts.iter().try_for_each(|part| part.texts(context, values)),
+            Self::Map(parts) => parts.iter().try_for_each(|(_, part)| part.texts(context, values)),
+            Self::Broken(message) => Err(Failure::Error(message.clone())),
+        }
+    }
+
+    /// The part with other values for the texts with variables.
+    fn with<'d>(&'d self, next: &mut dyn FnMut() -> Value<'d>) -> Option<Value<'d>> {
+        Some(match self {
+            Self::Literal(document) => {
+                let value = Value::from(document.root());
+                (!outline::has_marks(&value)).then_some(value)?
+            }
+            Self::Text(_) => next(),
+            Self::List(parts) => {
+                Value::list(parts.iter().map(|part| part.with(next)).collect::<Option<_>>()?)
+            }
+            Self::Map(parts) => {
+                let mut map = Map::new();
+                for (key, part) in parts {
+                    let Key::Plain(key) = key else { return None };
+                    map.insert(Text::Borrowed(key), part.with(next)?);
+                }
+                Value::map(map)
+            }
+            Self::Broken(_) => return None,
+        })
     }
 }
 

@@ -4,11 +4,10 @@ use std::cmp::Ordering;
 
 use crate::document::{Kind, Value};
 use crate::gostd::duration::Duration;
-use crate::gostd::quantity::Quantity;
 use crate::gostd::{strconv, wildcard};
 use crate::lang::jmespath;
 
-use super::super::pattern::{Leaf, has_range};
+use super::operand::{Operand, Set};
 
 /// An operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,31 +72,32 @@ impl Operator {
     }
 
     /// Whether the operator holds between a key and a value.
-    pub(super) fn holds(self, key: &Value<'_>, value: &Value<'_>) -> bool {
+    pub(super) fn holds(self, key: Operand<'_, '_>, value: Operand<'_, '_>) -> bool {
         match self {
             Self::Equals => equals(key, value) == Some(true),
-            Self::NotEquals => !key.is_null() && equals(key, value) != Some(true),
-            Self::In => is_in_old(key, value, false),
-            Self::NotIn => is_in_old(key, value, true),
-            Self::AnyIn => membership(key, value, |key, set| key.iter().any(|key| set.has(key))),
-            Self::AnyNotIn => membership(key, value, |key, set| key.iter().any(|key| !set.has(key))),
-            Self::AllIn => membership(key, value, |key, set| key.iter().all(|key| set.has(key))),
-            Self::AllNotIn => membership(key, value, |key, set| !key.iter().any(|key| set.has(key))),
+            Self::NotEquals => !key.value.is_null() && equals(key, value) != Some(true),
+            Self::In => is_in_old(key.value, value.value, false),
+            Self::NotIn => is_in_old(key.value, value.value, true),
+            Self::AnyIn => membership(key.value, value, |key, set| key.iter().any(|key| set.has(key))),
+            Self::AnyNotIn => membership(key.value, value, |key, set| key.iter().any(|key| !set.has(key))),
+            Self::AllIn => membership(key.value, value, |key, set| key.iter().all(|key| set.has(key))),
+            Self::AllNotIn => membership(key.value, value, |key, set| !key.iter().any(|key| set.has(key))),
             Self::Compare(comparison) => compares(comparison, key, value),
-            Self::CompareDuration(comparison) => compares_durations(comparison, key, value),
+            Self::CompareDuration(comparison) => compares_durations(comparison, key.value, value.value),
         }
     }
 }
 
 /// Whether they are equal; `None` if they cannot be compared.
-fn equals(key: &Value<'_>, value: &Value<'_>) -> Option<bool> {
-    match key.kind() {
+fn equals(key: Operand<'_, '_>, value: Operand<'_, '_>) -> Option<bool> {
+    let (left, right) = (key.value, value.value);
+    match left.kind() {
         Kind::Null => None,
-        Kind::Bool => Some(key.as_bool()? == value.as_bool()?),
-        Kind::Int => number_equals(key, value, |text| strconv::parse_int(text).ok().map(|n| n as f64)),
-        Kind::Float => number_equals(key, value, |text| strconv::parse_float(text).ok()),
-        Kind::String => text_equals(key.as_str()?, value),
-        Kind::Array | Kind::Object => (key.kind() == value.kind()).then(|| key.equals(value)),
+        Kind::Bool => Some(left.as_bool()? == right.as_bool()?),
+        Kind::Int => number_equals(left, right, |text| strconv::parse_int(text).ok().map(|n| n as f64)),
+        Kind::Float => number_equals(left, right, |text| strconv::parse_float(text).ok()),
+        Kind::String => text_equals(left.as_str()?, key, value),
+        Kind::Array | Kind::Object => (left.kind() == right.kind()).then(|| left.equals(right)),
     }
 }
 
@@ -110,47 +110,38 @@ fn number_equals(key: &Value<'_>, value: &Value<'_>, parse: impl Fn(&str) -> Opt
     }
 }
 
-fn text_equals(key: &str, value: &Value<'_>) -> Option<bool> {
-    if let Some((key, value)) = durations(&Value::borrowed(key), value) {
+fn text_equals(text: &str, key: Operand<'_, '_>, value: Operand<'_, '_>) -> Option<bool> {
+    if let Some((key, value)) = durations(key, value) {
         return Some(key == value);
     }
-    if let Ok(key) = Quantity::parse(key)
-        && let Some(value) = quantity(value)
+    let quantity = key.quantity();
+    if let Some(key) = &quantity
+        && let Some(value) = value.quantity()
     {
-        return Some(key == value);
+        return Some(*key == value);
     }
-    let value = value.as_str()?;
-    if Quantity::parse(key).is_ok() && !value.is_empty() {
+    let value = value.value.as_str()?;
+    if quantity.is_some() && !value.is_empty() {
         return Some(false);
     }
-    Some(wildcard::matches(value, key))
-}
-
-/// The quantity of a text or number.
-fn quantity(value: &Value<'_>) -> Option<Quantity> {
-    match value {
-        Value::String(text) => Quantity::parse(text).ok(),
-        Value::Int(number) => Quantity::parse(&number.to_string()).ok(),
-        Value::Float(number) => Quantity::parse(&strconv::format_float(*number)).ok(),
-        _ => None,
-    }
+    Some(wildcard::matches(value, text))
 }
 
 /// Both as durations, if at least one is a duration in words and the other a duration or a number of seconds.
-fn durations(key: &Value<'_>, value: &Value<'_>) -> Option<(Duration, Duration)> {
-    let in_words = |value: &Value<'_>| {
-        value.as_str().filter(|text| *text != "0").and_then(|text| Duration::parse(text).ok())
-    };
-    let in_seconds = |value: &Value<'_>| match value {
+fn durations(key: Operand<'_, '_>, value: Operand<'_, '_>) -> Option<(Duration, Duration)> {
+    match (key.duration(), value.duration()) {
+        (None, None) => None,
+        (Some(key), Some(value)) => Some((key, value)),
+        (Some(key), None) => Some((key, in_seconds(value.value)?)),
+        (None, Some(value)) => Some((in_seconds(key.value)?, value)),
+    }
+}
+
+fn in_seconds(value: &Value<'_>) -> Option<Duration> {
+    match value {
         Value::Int(seconds) => Some(seconds_of(*seconds)),
         Value::Float(seconds) => Some(seconds_of(strconv::f64_to_i64(*seconds))),
         _ => None,
-    };
-    match (in_words(key), in_words(value)) {
-        (None, None) => None,
-        (Some(key), Some(value)) => Some((key, value)),
-        (Some(key), None) => Some((key, in_seconds(value)?)),
-        (None, Some(value)) => Some((in_seconds(key)?, value)),
     }
 }
 
@@ -158,45 +149,42 @@ fn seconds_of(seconds: i64) -> Duration {
     Duration::from_nanos(seconds.wrapping_mul(1_000_000_000))
 }
 
-fn compares(comparison: Comparison, key: &Value<'_>, value: &Value<'_>) -> bool {
-    let number = match key {
-        Value::Int(_) | Value::Float(_) => key.as_f64(),
-        Value::String(text) => {
+fn compares(comparison: Comparison, key: Operand<'_, '_>, value: Operand<'_, '_>) -> bool {
+    let number = match key.value {
+        Value::Int(_) | Value::Float(_) => key.value.as_f64(),
+        Value::String(_) => {
             if let Some((key, value)) = durations(key, value) {
                 return comparison.allows(Some(key.cmp(&value)));
             }
-            if let (Ok(key), Some(value)) = (Quantity::parse(text), value.as_str())
-                && let Ok(value) = Quantity::parse(value)
+            if let (Some(key), Value::String(_)) = (key.quantity(), value.value)
+                && let Some(value) = value.quantity()
             {
                 return comparison.allows(Some(key.cmp(&value)));
             }
-            match strconv::parse_float(text) {
-                Ok(number) => Some(number),
-                Err(_) => return compares_versions(comparison, text, value),
+            match key.number() {
+                Some(number) => Some(number),
+                None => return compares_versions(comparison, key, value),
             }
         }
         _ => None,
     };
     let Some(number) = number else { return false };
-    let value = match value {
-        Value::Int(_) | Value::Float(_) => value.as_f64(),
-        Value::String(text) => {
-            if let Some((key, value)) = durations(&Value::Float(number), value) {
+    let value = match value.value {
+        Value::Int(_) | Value::Float(_) => value.value.as_f64(),
+        Value::String(_) => {
+            let key = Value::Float(number);
+            if let Some((key, value)) = durations(Operand::new(&key, None), value) {
                 return comparison.allows(Some(key.cmp(&value)));
             }
-            strconv::parse_float(text).ok()
+            value.number()
         }
         _ => None,
     };
     value.is_some_and(|value| comparison.allows(number.partial_cmp(&value)))
 }
 
-fn compares_versions(comparison: Comparison, key: &str, value: &Value<'_>) -> bool {
-    let (Ok(key), Some(Ok(value))) =
-        (semver::Version::parse(key), value.as_str().map(semver::Version::parse))
-    else {
-        return false;
-    };
+fn compares_versions(comparison: Comparison, key: Operand<'_, '_>, value: Operand<'_, '_>) -> bool {
+    let (Some(key), Some(value)) = (key.version(), value.version()) else { return false };
     comparison.allows(Some(key.cmp_precedence(&value)))
 }
 
@@ -213,68 +201,27 @@ fn compares_durations(comparison: Comparison, key: &Value<'_>, value: &Value<'_>
     }
 }
 
-/// What the value of a membership operator stands for.
-enum Set {
-    Texts(Vec<String>),
-    /// A range `a-b`.
-    Range(Leaf),
-}
-
-impl Set {
-    /// The set of a value; `None` if the value is of no use.
-    fn of(value: &Value<'_>) -> Option<Self> {
-        if let Some(items) = value.items() {
-            return Some(Self::Texts(items.iter().map(jmespath::sprint).collect()));
-        }
-        let text = value.as_str()?;
-        if has_range(text) {
-            return Some(Self::Range(Leaf::of_text(text)));
-        }
-        match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(serde_json::Value::Array(items)) => items
-                .into_iter()
-                .map(|item| match item {
-                    serde_json::Value::String(text) => Some(text),
-                    serde_json::Value::Null => Some(String::new()),
-                    _ => None,
-                })
-                .collect::<Option<_>>()
-                .map(Self::Texts),
-            Ok(serde_json::Value::Null) => Some(Self::Texts(Vec::new())),
-            Ok(_) => None,
-            Err(_) => Some(Self::Texts(vec![text.to_owned()])),
-        }
-    }
-
-    /// Whether a key is in the set; wildcards count on either side.
-    fn has(&self, key: &str) -> bool {
-        match self {
-            Self::Texts(texts) => {
-                texts.iter().any(|text| wildcard::matches(text, key) || wildcard::matches(key, text))
-            }
-            Self::Range(range) => range.is_text_match(key),
-        }
-    }
-}
-
-fn membership(key: &Value<'_>, value: &Value<'_>, holds: impl Fn(&[String], &Set) -> bool) -> bool {
+fn membership(key: &Value<'_>, value: Operand<'_, '_>, holds: impl Fn(&[String], &Set) -> bool) -> bool {
     let keys = match key.kind() {
         Kind::Null | Kind::Object => return false,
         Kind::Array => key.items().unwrap_or_default().iter().map(jmespath::sprint).collect(),
         _ => vec![jmespath::sprint(key)],
     };
     // A scalar key that matches a text as a whole is in it, whatever else the text may mean.
-    let set = match (key.kind(), value.as_str()) {
-        (Kind::Array, Some(text)) if keys.len() == 1 && keys.first().is_some_and(|key| key == text) => {
-            Some(Set::Texts(vec![text.to_owned()]))
-        }
-        (Kind::Array, _) => Set::of(value),
-        (_, Some(text)) if keys.first().is_some_and(|key| wildcard::matches(text, key)) => {
-            Some(Set::Texts(vec![text.to_owned()]))
-        }
-        _ => Set::of(value),
+    let is_text_itself = match (key.kind(), value.value.as_str(), keys.as_slice()) {
+        (Kind::Array, Some(text), [only]) => only == text,
+        (Kind::Array, ..) => false,
+        (_, Some(text), [only, ..]) => wildcard::matches(text, only),
+        _ => false,
     };
-    set.is_some_and(|set| holds(&keys, &set))
+    if is_text_itself {
+        let text = value.value.as_str().unwrap_or_default().to_owned();
+        return holds(&keys, &Set::Texts(vec![text]));
+    }
+    match value.known {
+        Some(known) => known.set.as_ref().is_some_and(|set| holds(&keys, set)),
+        None => Set::of(value.value).is_some_and(|set| holds(&keys, &set)),
+    }
 }
 
 /// The deprecated `In` and `NotIn`: sets are compared without wildcards.

@@ -1,4 +1,5 @@
-use super::Operator;
+use super::operand::{Known, Operand};
+use super::operator::Operator;
 use crate::document::{Document, Value};
 
 /// Operator, key, value, whether it holds.
@@ -91,11 +92,16 @@ fn operators_hold_as_in_kyverno() {
     for (word, key, value, expected) in TABLE {
         let document = |json: &str| Document::from_json(json.as_bytes()).unwrap();
         let (key_document, value_document) = (document(key), document(value));
-        let holds = Operator::of(word)
-            .unwrap()
-            .holds(&Value::from(key_document.root()), &Value::from(value_document.root()));
-        if holds != *expected {
-            wrong.push(format!("{key} {word} {value}: {holds}"));
+        let (left, right) = (Value::from(key_document.root()), Value::from(value_document.root()));
+        let (known_left, known_right) = (Known::of(key_document.root()), Known::of(value_document.root()));
+        for knows in [(false, false), (true, false), (false, true), (true, true)] {
+            let holds = Operator::of(word).unwrap().holds(
+                Operand::new(&left, knows.0.then_some(&known_left)),
+                Operand::new(&right, knows.1.then_some(&known_right)),
+            );
+            if holds != *expected {
+                wrong.push(format!("{key} {word} {value}: {holds}, known beforehand: {knows:?}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -3,12 +3,15 @@
 //! All but variables are facts: named here, fetched by the wiring. The rules are those of Kyverno's `pkg/engine/context/loaders` and
 //! `pkg/engine/apicall`.
 
+use std::sync::Arc;
+
 use crate::document::{Document, DocumentBuilder, Map, Node, Text, Value};
+use crate::lang::jmespath::{CompileError, Program};
 use crate::model::{FactKey, FactValue};
 use crate::policy::Warning;
 
 use super::super::template::Template;
-use super::{Context, Failure};
+use super::{Context, Failure, Query};
 
 /// The context entries of a rule or of a `foreach`, in order.
 #[derive(Debug, Default)]
@@ -23,11 +26,11 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 enum Source {
-    Variable { expression: Option<Template>, value: Option<Template>, default: Option<Template> },
+    Variable { expression: Option<Expression>, value: Option<Template>, default: Option<Template> },
     ConfigMap { name: Template, namespace: Option<Template> },
     ApiCall(Box<ApiCall>),
-    Global { name: Template, expression: Option<Template> },
-    Image { reference: Template, expression: Option<Template> },
+    Global { name: Template, expression: Option<Expression> },
+    Image { reference: Template, expression: Option<Expression> },
     Unknown(String),
 }
 
@@ -38,7 +41,7 @@ struct ApiCall {
     /// Key and value of each part of the body.
     data: Vec<(String, Template)>,
     service: Option<Service>,
-    expression: Option<Template>,
+    expression: Option<Expression>,
     default: Option<Document>,
 }
 
@@ -46,6 +49,53 @@ struct ApiCall {
 struct Service {
     url: Template,
     options: Template,
+}
+
+/// `jmesPath`: compiled here if it has no variables.
+#[derive(Debug)]
+struct Expression {
+    text: Template,
+    fixed: Option<Fixed>,
+}
+
+/// An expression as it is evaluated over variables, and over one value.
+#[derive(Debug)]
+struct Fixed {
+    query: Query,
+    program: Result<Arc<Program>, CompileError>,
+}
+
+impl Expression {
+    fn compile(node: Node<'_>) -> Option<Self> {
+        let text = text_template(node, "jmesPath")?;
+        let literal = text.as_literal().and_then(Node::as_str);
+        let fixed = literal.map(|literal| Fixed {
+            query: Query::compile(literal),
+            program: Program::compile(literal).map(Arc::new),
+        });
+        Some(Self { text, fixed })
+    }
+
+    /// The value over the variables; `text` is the expression's.
+    fn over_variables<'d>(&'d self, text: &str, context: &Context<'d>) -> Result<Value<'d>, Failure> {
+        match &self.fixed {
+            Some(fixed) if !context.is_delete() => context.query(&fixed.query),
+            _ => context.query_text(text),
+        }
+    }
+
+    /// The value over one value; `text` is the expression's.
+    fn over<'d>(
+        &'d self,
+        value: &Value<'d>,
+        text: &str,
+        context: &Context<'d>,
+    ) -> Result<Value<'d>, Failure> {
+        match &self.fixed {
+            Some(fixed) => context.query_compiled_on(text, fixed.program.clone(), value),
+            None => context.query_on(text, value),
+        }
+    }
 }
 
 /// Why an entry has no value.
@@ -111,7 +161,7 @@ impl Entry {
         let name = node.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
         let source = if let Some(variable) = node.get("variable") {
             Source::Variable {
-                expression: text_template(variable, "jmesPath"),
+                expression: Expression::compile(variable),
                 value: template(variable, "value"),
                 default: template(variable, "default"),
             }
@@ -125,12 +175,12 @@ impl Entry {
         } else if let Some(global) = node.get("globalReference") {
             Source::Global {
                 name: template(global, "name").unwrap_or_else(empty),
-                expression: text_template(global, "jmesPath"),
+                expression: Expression::compile(global),
             }
         } else if let Some(image) = node.get("imageRegistry") {
             Source::Image {
                 reference: template(image, "reference").unwrap_or_else(empty),
-                expression: text_template(image, "jmesPath"),
+                expression: Expression::compile(image),
             }
         } else {
             Source::Unknown(format!("the context entry `{name}` has no source that is known"))
@@ -163,8 +213,9 @@ impl Entry {
     }
 
     fn substituted<'d>(&self, template: &'d Template, context: &Context<'d>) -> Loaded<'d> {
-        let prefix = format!("failed to substitute variables in context entry {}", self.name);
-        template.value(context).map_err(|failure| failure.under(&prefix).into())
+        template.value(context).map_err(|failure| {
+            failure.under(&format!("failed to substitute variables in context entry {}", self.name)).into()
+        })
     }
 
     fn text<'d>(&self, template: &'d Template, context: &Context<'d>) -> Result<String, LoadError> {
@@ -178,21 +229,25 @@ impl Entry {
     fn load_variable<'d>(
         &'d self,
         context: &Context<'d>,
-        expression: Option<&'d Template>,
+        expression: Option<&'d Expression>,
         value: Option<&'d Template>,
         default: Option<&'d Template>,
     ) -> Loaded<'d> {
-        let expression = expression.map(|template| self.text(template, context)).transpose()?;
+        let text = expression.map(|expression| self.text(&expression.text, context)).transpose()?;
         let default = match default {
             Some(template) => self.substituted(template, context)?,
             None => Value::Null,
         };
         let value = value.map(|template| self.substituted(template, context)).transpose()?;
-        let result = match (&value, &expression) {
+        let result = match (&value, expression) {
             (None, None) => Ok(Value::Null),
-            (None, Some(expression)) => context.query_text(expression),
+            (None, Some(expression)) => {
+                expression.over_variables(text.as_deref().unwrap_or_default(), context)
+            }
             (Some(value), None) => Ok(value.clone()),
-            (Some(value), Some(expression)) => context.query_on(expression, value),
+            (Some(value), Some(expression)) => {
+                expression.over(value, text.as_deref().unwrap_or_default(), context)
+            }
         };
         let is_found_null = value.is_some();
         let output = match result {
@@ -201,7 +256,7 @@ impl Entry {
             Err(Failure::Pending) => return Err(LoadError::Pending),
             Err(Failure::Error(_)) if !default.is_null() => default,
             Err(Failure::Error(message)) => {
-                let expression = expression.unwrap_or_default();
+                let expression = text.unwrap_or_default();
                 return Err(LoadError::Lost(format!(
                     "failed to apply jmespath {expression} to variable {}: {message}",
                     self.name
@@ -297,7 +352,7 @@ impl Entry {
         &'d self,
         context: &Context<'d>,
         name: &'d Template,
-        expression: Option<&'d Template>,
+        expression: Option<&'d Expression>,
     ) -> Loaded<'d> {
         let full_name = self.text(name, context)?;
         let mut names = full_name.split('.').map(str::to_owned);
@@ -312,7 +367,7 @@ impl Entry {
         &'d self,
         context: &Context<'d>,
         reference: &'d Template,
-        expression: Option<&'d Template>,
+        expression: Option<&'d Expression>,
     ) -> Loaded<'d> {
         let reference = self.text(reference, context)?;
         let what = format!("failed to fetch image {reference} for context entry {}", self.name);
@@ -327,13 +382,14 @@ impl Entry {
         &self,
         context: &Context<'d>,
         found: Node<'d>,
-        expression: Option<&'d Template>,
+        expression: Option<&'d Expression>,
     ) -> Loaded<'d> {
         let found = context.arena().json_value(found.into());
         let Some(expression) = expression else { return Ok(found) };
-        let expression = self.text(expression, context)?;
-        let prefix = format!("failed to apply JMESPath {expression} for context entry {}", self.name);
-        let result = context.query_on(&expression, &found).map_err(|failure| failure.under(&prefix))?;
+        let text = self.text(&expression.text, context)?;
+        let result = expression.over(&found, &text, context).map_err(|failure| {
+            failure.under(&format!("failed to apply JMESPath {text} for context entry {}", self.name))
+        })?;
         Ok(context.arena().json_value(result))
     }
 
@@ -382,7 +438,7 @@ impl ApiCall {
             path: text_template(node, "urlPath"),
             data: data.collect(),
             service,
-            expression: text_template(node, "jmesPath"),
+            expression: Expression::compile(node),
             default: node
                 .get("default")
                 .filter(|value| !value.is_null())

@@ -6,7 +6,7 @@ use crate::document::{Kind, Node};
 
 use super::anchor::{self, Anchor};
 use super::value::{go_print, go_type};
-use super::{Element, Entry, Leaf, ListPattern, MapPattern, Pattern};
+use super::{Element, Entry, Leaf, ListPattern, MapPattern, Pattern, Slot};
 
 /// What matching said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +103,10 @@ const GLOBAL: &str = "global anchor mismatch";
 const NEGATION: &str = "negation anchor matched in resource";
 
 /// One pass.
-struct Pass {
+struct Pass<'p> {
     explains: bool,
+    /// What is in the pattern's holes.
+    leaves: &'p [Leaf],
     /// Which conditional and existence anchors were met, and of which the resource had the key at least once.
     met: u64,
     present: u64,
@@ -113,12 +115,12 @@ struct Pass {
 type Matched = Result<(), Miss>;
 
 impl Pattern {
-    /// Matches a document.
-    pub(in super::super) fn verdict(&self, document: Node<'_>) -> Verdict {
-        let mut pass = Pass { explains: false, met: 0, present: 0 };
+    /// Matches a document; `leaves` fill the holes.
+    pub(in super::super) fn verdict(&self, document: Node<'_>, leaves: &[Leaf]) -> Verdict {
+        let mut pass = Pass { explains: false, leaves, met: 0, present: 0 };
         let Err(miss) = pass.element(&self.root, Some(document), &Path::ROOT) else { return Verdict::Pass };
         let lacks_keys = pass.met & !pass.present != 0;
-        let mut pass = Pass { explains: true, met: 0, present: 0 };
+        let mut pass = Pass { explains: true, leaves, met: 0, present: 0 };
         let explained = pass.element(&self.root, Some(document), &Path::ROOT);
         let detail = explained.err().and_then(|miss| miss.detail);
         let (path, message) = detail.map_or_else(Default::default, |detail| (detail.path, detail.message));
@@ -130,7 +132,7 @@ impl Pattern {
     }
 }
 
-impl Pass {
+impl Pass<'_> {
     fn miss(&self, kind: MissKind, path: &Path<'_>, message: impl FnOnce(&str) -> String) -> Miss {
         let detail = self.explains.then(|| {
             let path = path.render();
@@ -143,12 +145,13 @@ impl Pass {
         match pattern {
             Element::Map(map) => self.map(map, value, path),
             Element::List(list) => self.list(list, value, path),
-            Element::Leaf(leaf) => self.leaf(leaf, value, path),
+            Element::Leaf(slot) => self.leaf(slot, value, path),
             Element::SomeItem(_) => value.map_or(Ok(()), |value| self.existence(pattern, value, path)),
         }
     }
 
-    fn leaf(&mut self, leaf: &Leaf, value: Option<Node<'_>>, path: &Path<'_>) -> Matched {
+    fn leaf(&mut self, slot: &Slot, value: Option<Node<'_>>, path: &Path<'_>) -> Matched {
+        let leaf = slot.leaf(self.leaves);
         if leaf.is_match(value) {
             return Ok(());
         }
@@ -275,7 +278,7 @@ impl Pass {
     }
 
     fn plain(&mut self, entry: &Entry, name: &str, value: Option<Node<'_>>, path: &Path<'_>) -> Matched {
-        if matches!(&entry.element, Element::Leaf(leaf) if leaf.is_star()) {
+        if matches!(&entry.element, Element::Leaf(slot) if slot.leaf(self.leaves).is_star()) {
             return match value {
                 Some(value) if !value.is_null() => Ok(()),
                 _ => Err(self.miss(MissKind::Plain, path, |path| format!("{path}/{name} not found"))),
@@ -295,7 +298,7 @@ impl Pass {
         }
         let Element::SomeItem(maps) = pattern else {
             let found = match pattern {
-                Element::Leaf(leaf) => leaf.go_type(),
+                Element::Leaf(slot) => slot.leaf(self.leaves).go_type(),
                 _ => "map[string]interface {}",
             };
             return Err(self.miss(MissKind::Plain, path, |_| {
@@ -332,7 +335,7 @@ impl Pass {
         };
         match pattern {
             ListPattern::Empty => Err(self.miss(MissKind::Plain, path, |_| "pattern Array empty".to_owned())),
-            ListPattern::OfLeaves(leaf) => self.leaf(leaf, Some(list), path),
+            ListPattern::OfLeaves(slot) => self.leaf(slot, Some(list), path),
             ListPattern::OfMaps(map) => {
                 self.items(list, path, |pass, _, item, path| Some(pass.map(map, Some(item), path)))
             }

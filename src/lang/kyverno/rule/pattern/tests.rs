@@ -6,7 +6,7 @@ fn document(json: &str) -> Document {
 }
 
 fn verdict(pattern: &str, resource: &str) -> Verdict {
-    Pattern::compile(document(pattern).root()).unwrap().verdict(document(resource).root())
+    Pattern::compile(document(pattern).root()).unwrap().verdict(document(resource).root(), &[])
 }
 
 fn fail(path: &str, message: &str) -> Verdict {

@@ -1,0 +1,61 @@
+//! Policies whose conditions are CEL: what stands around the expressions, in whatever kind of policy they are written.
+//!
+//! `matching` decides which resources are meant, `expressions` compiles what a policy says once, `frame` gives its names their values for
+//! one resource, `admission` and `validating_policy` judge as the API server and Kyverno do. The language itself is `cel`.
+
+mod admission;
+mod autogen;
+mod environment;
+mod exception;
+mod expressions;
+mod frame;
+mod image_validating_policy;
+mod library;
+mod matching;
+mod names;
+mod params;
+mod request;
+mod selector;
+mod validating_admission_policy;
+mod validating_policy;
+
+use std::sync::Arc;
+
+use super::{Companions, Compiled, Silent};
+use crate::matching::Selection;
+use crate::model::PolicyKind;
+use crate::policy::{PolicySource, Standing};
+
+pub(crate) use admission::{Decision, Judge};
+pub(crate) use environment::Dialect;
+pub(crate) use expressions::{Expressions, Spec, items};
+pub(crate) use params::{ParamSource, Params};
+
+/// Compiles a policy that is written in CEL. It never fails: what cannot be compiled gives `error` outcomes where it would have applied.
+pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
+    match source.key.kind {
+        PolicyKind::ValidatingPolicy | PolicyKind::NamespacedValidatingPolicy => {
+            validating_policy::compile(source, companions)
+        }
+        PolicyKind::ValidatingAdmissionPolicy => validating_admission_policy::compile(source, companions),
+        PolicyKind::ImageValidatingPolicy | PolicyKind::NamespacedImageValidatingPolicy => {
+            image_validating_policy::compile(source, companions)
+        }
+        PolicyKind::MutatingPolicy
+        | PolicyKind::NamespacedMutatingPolicy
+        | PolicyKind::MutatingAdmissionPolicy => {
+            not_scanned(format!("{} is not supported: patches are not computed", source.key.kind.as_str()))
+        }
+        kind => not_scanned(format!("a scan has no results of {}", kind.as_str())),
+    }
+}
+
+fn not_scanned(reason: String) -> Compiled {
+    Compiled {
+        selection: Selection::default(),
+        evaluator: Arc::new(Silent),
+        standing: Standing::NotScanned { reason },
+        warnings: Vec::new(),
+        rules: Vec::new(),
+    }
+}

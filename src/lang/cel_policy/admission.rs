@@ -1,0 +1,128 @@
+//! The judgement of the API server: match conditions, validations and their messages.
+//!
+//! Upstream: `pkg/admission/plugin/policy/validating/validator.go`, `…/webhook/matchconditions/matcher.go`. Validations are asked in order
+//! until one denies or fails, which is what a report shows.
+
+use super::expressions::{Expression, Expressions, Validation};
+use super::frame::Frame;
+use crate::document::Node;
+use crate::lang::Inputs;
+use crate::lang::cel::{Budget, EvalError};
+use crate::limits;
+
+const OUT_OF_BUDGET: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// What comes of a policy for one resource and one set of parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The match conditions are not met.
+    NotMatched,
+    /// All validations hold.
+    Admit,
+    /// One does not.
+    Deny(String),
+    /// One could not be evaluated.
+    Error(String),
+    /// A fact has to be fetched first.
+    Pending,
+}
+
+/// The judgement of one set of expressions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judge<'d> {
+    /// What the policy says.
+    pub(crate) expressions: &'d Expressions,
+    /// The resource.
+    pub(crate) inputs: &'d Inputs<'d>,
+    /// `failurePolicy: Ignore`.
+    pub(crate) ignores_failures: bool,
+}
+
+enum Stop {
+    Pending,
+    Text(String),
+}
+
+impl<'d> Judge<'d> {
+    /// Judges with these parameters.
+    pub(crate) fn decide(&self, params: Option<Node<'d>>) -> Decision {
+        match self.matches(params) {
+            Err(Stop::Pending) => return Decision::Pending,
+            Err(Stop::Text(message)) => return Decision::Error(message),
+            Ok(false) => return Decision::NotMatched,
+            Ok(true) => {}
+        }
+        let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
+        let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params);
+        for validation in &self.expressions.validations {
+            match condition(&frame, &validation.expression) {
+                Ok(true) => {}
+                Ok(false) => return message(&frame, validation),
+                Err(Stop::Pending) => return Decision::Pending,
+                Err(Stop::Text(message)) => return Decision::Error(message),
+            }
+        }
+        Decision::Admit
+    }
+
+    /// Whether the match conditions are met: one that is false decides before one that fails.
+    fn matches(&self, params: Option<Node<'d>>) -> Result<bool, Stop> {
+        let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
+        let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params).without_namespace();
+        let mut errors = Vec::new();
+        for expression in &self.expressions.match_conditions {
+            match condition(&frame, expression) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(Stop::Pending) => return Err(Stop::Pending),
+                Err(Stop::Text(text)) => errors.push(text),
+            }
+        }
+        match errors.as_slice() {
+            [] => Ok(true),
+            _ if self.ignores_failures => Ok(false),
+            [error] => Err(Stop::Text(error.clone())),
+            several => Err(Stop::Text(format!("[{}]", several.join(", ")))),
+        }
+    }
+}
+
+fn condition<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<bool, Stop> {
+    let result = frame.condition(expression);
+    if frame.budget.spent() > limits::CEL_COST_PER_POLICY_MAX {
+        return Err(Stop::Text(OUT_OF_BUDGET.to_owned()));
+    }
+    result.map_err(|error| match error {
+        EvalError::Pending => Stop::Pending,
+        EvalError::Cancelled(_) => Stop::Text(OUT_OF_BUDGET.to_owned()),
+        error => Stop::Text(format!("expression '{}' resulted in error: {error}", expression.text)),
+    })
+}
+
+/// Why a validation denies: its message expression if that gives one line of text, else its message, else the expression.
+fn message<'d>(frame: &Frame<'d>, validation: &'d Validation) -> Decision {
+    let mut message = String::new();
+    if let Some(expression) = &validation.message_expression {
+        match frame.value(expression) {
+            Err(EvalError::Pending) => return Decision::Pending,
+            Err(EvalError::Cancelled(text)) => {
+                return Decision::Error(format!("failed messageExpression: {text}"));
+            }
+            Ok(value) => {
+                let text = value.as_str().map(str::trim).unwrap_or_default();
+                if text.len() <= limits::CEL_MESSAGE_BYTES_MAX && !text.contains('\n') {
+                    text.clone_into(&mut message);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    if message.is_empty() {
+        validation.message.trim().clone_into(&mut message);
+    }
+    if message.is_empty() {
+        message = format!("failed expression: {}", validation.expression.text.trim());
+    }
+    Decision::Deny(message)
+}

@@ -1,0 +1,200 @@
+//! What the names of a policy's expressions mean for one resource.
+//!
+//! Everything is computed when it is read, and at most once: variables, the request, the namespace. What is not there yet is asked for as a
+//! fact, and the evaluation ends with [`EvalError::Pending`].
+
+use std::cell::OnceCell;
+
+use super::environment::{Dialect, Meaning};
+use super::expressions::{Expression, Expressions};
+use super::{library, names, request};
+use crate::document::Node;
+use crate::lang::cel::{Activation, Budget, EvalError, Key, Text, Value};
+use crate::lang::{Inputs, Operation, cel_k8s};
+use crate::model::{FactKey, FactValue};
+
+/// The result of an expression.
+pub(super) type Outcome<'d> = Result<Value<'d>, EvalError>;
+
+/// The meaning of names in one evaluation.
+#[derive(Debug)]
+pub(crate) struct Frame<'d> {
+    pub(super) expressions: &'d Expressions,
+    pub(super) inputs: &'d Inputs<'d>,
+    pub(super) budget: Budget,
+    /// The value of `params`.
+    params: Option<Node<'d>>,
+    /// The lists of the exceptions that apply.
+    exceptions: OnceCell<Value<'d>>,
+    has_namespace: bool,
+    variables: Vec<OnceCell<Outcome<'d>>>,
+    request: OnceCell<Value<'d>>,
+    namespace: OnceCell<Outcome<'d>>,
+}
+
+impl<'d> Frame<'d> {
+    /// A frame without parameters.
+    pub(crate) fn new(expressions: &'d Expressions, inputs: &'d Inputs<'d>, budget: Budget) -> Self {
+        Self {
+            expressions,
+            inputs,
+            budget,
+            params: None,
+            exceptions: OnceCell::new(),
+            has_namespace: true,
+            variables: expressions.variables.iter().map(|_| OnceCell::new()).collect(),
+            request: OnceCell::new(),
+            namespace: OnceCell::new(),
+        }
+    }
+
+    /// With parameters.
+    pub(crate) fn with_params(self, params: Option<Node<'d>>) -> Self {
+        Self { params, ..self }
+    }
+
+    /// With `namespaceObject` being null, as the API server has it in match conditions.
+    pub(super) fn without_namespace(self) -> Self {
+        Self { has_namespace: false, ..self }
+    }
+
+    /// Says what `exceptions` holds; the first word counts.
+    pub(super) fn set_exceptions(&self, images: Vec<&'d str>, values: Vec<&'d str>) {
+        let strings = |list: Vec<&'d str>| Value::list(list.into_iter().map(Value::borrowed).collect());
+        let _ = self.exceptions.set(Value::map(vec![
+            (key("allowedImages"), strings(images)),
+            (key("allowedValues"), strings(values)),
+        ]));
+    }
+
+    /// Computes an expression.
+    pub(super) fn value(&self, expression: &'d Expression) -> Outcome<'d> {
+        expression.program.evaluate(self, &self.budget)
+    }
+
+    /// Computes a condition.
+    pub(super) fn condition(&self, expression: &'d Expression) -> Result<bool, EvalError> {
+        let value = self.value(expression)?;
+        value
+            .as_bool()
+            .ok_or_else(|| EvalError::failed(format!("unexpected result type {}", value.type_name())))
+    }
+
+    /// Whether conditions hold, as Kyverno asks them: one that is false decides before one that fails.
+    pub(super) fn holds(
+        &self,
+        conditions: &'d [Expression],
+        ignores_failures: bool,
+    ) -> Result<bool, EvalError> {
+        let mut errors = Vec::new();
+        for condition in conditions {
+            match self.condition(condition) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(EvalError::Pending) => return Err(EvalError::Pending),
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        match errors.as_slice() {
+            [] => Ok(true),
+            _ if ignores_failures => Ok(false),
+            several => Err(EvalError::failed(several.join("; "))),
+        }
+    }
+
+    fn object(&self) -> Value<'d> {
+        match self.inputs.request.operation {
+            Operation::Delete => Value::Null,
+            _ => Value::from(self.inputs.object()),
+        }
+    }
+
+    fn old_object(&self) -> Value<'d> {
+        let old = self.inputs.request.old_object.as_ref();
+        old.map_or(Value::Null, |old| Value::from(old.root()))
+    }
+
+    fn variable(&self, at: usize) -> Outcome<'d> {
+        let (Some(cell), Some(variable)) = (self.variables.get(at), self.expressions.variables.get(at))
+        else {
+            return Err(EvalError::Fixed("no such attribute(s)"));
+        };
+        if let Some(known) = cell.get() {
+            return known.clone();
+        }
+        let computed = self.value(&variable.expression).map_err(|error| match error {
+            error if !error.is_absorbable() || !self.expressions.dialect.is_admission() => error,
+            error => EvalError::failed(format!(
+                "composited variable \"{}\" fails to evaluate: {error}",
+                variable.name
+            )),
+        });
+        cell.get_or_init(|| computed).clone()
+    }
+
+    fn namespace_object(&self) -> Outcome<'d> {
+        let key = &self.inputs.resource.key;
+        let is_namespace = key.group.is_empty() && key.kind == "Namespace";
+        if !self.has_namespace || key.namespace.is_empty() || is_namespace {
+            return Ok(Value::Null);
+        }
+        match self.inputs.fact(&FactKey::Namespace(key.namespace.clone())) {
+            None => Err(EvalError::Pending),
+            Some(FactValue::Found(namespace)) => Ok(Value::from(namespace.root())),
+            Some(FactValue::Missing) => Ok(request::namespace_named(&key.namespace)),
+            Some(FactValue::Failed { message, .. }) => {
+                Err(EvalError::failed(format!("namespace {} cannot be read: {message}", key.namespace)))
+            }
+        }
+    }
+}
+
+pub(super) fn key(name: &'static str) -> Key<'static> {
+    Key::String(Text::Borrowed(name))
+}
+
+impl<'d> Activation<'d> for Frame<'d> {
+    fn resolve(&self, slot: u16) -> Outcome<'d> {
+        let meaning = self.expressions.meanings.get(usize::from(slot)).copied().flatten();
+        Ok(match meaning {
+            Some(Meaning::Object) => self.object(),
+            Some(Meaning::OldObject) => self.old_object(),
+            Some(Meaning::Request) => self.request.get_or_init(|| request::request(self.inputs)).clone(),
+            Some(Meaning::NamespaceObject) => {
+                if let Some(known) = self.namespace.get() {
+                    return known.clone();
+                }
+                let namespace = self.namespace_object();
+                return self.namespace.get_or_init(|| namespace).clone();
+            }
+            Some(Meaning::Params) => self.params.map_or(Value::Null, Value::from),
+            Some(Meaning::Variable(at)) => return self.variable(at),
+            Some(Meaning::Authorizer) => cel_k8s::authorizer(),
+            Some(Meaning::RequestResource) => {
+                let key = &self.inputs.resource.key;
+                let plural = names::plural_of(&key.group, &key.kind);
+                cel_k8s::request_resource(&key.group, &plural, &key.namespace, &key.name)
+            }
+            Some(Meaning::Exceptions) => {
+                self.set_exceptions(Vec::new(), Vec::new());
+                self.exceptions.get().cloned().unwrap_or(Value::Null)
+            }
+            Some(Meaning::Service(at)) => library::service(at),
+            None => return Err(EvalError::Fixed("no such attribute(s)")),
+        })
+    }
+
+    fn call_host(&self, function: &str, args: &[Value<'d>]) -> Outcome<'d> {
+        let is_namespaced = self.expressions.dialect == Dialect::Kyverno { is_namespaced: true };
+        if let Some(answer) = library::answer(function, args, self.inputs, is_namespaced) {
+            return answer;
+        }
+        if function == cel_k8s::AUTHORIZER_CHECK {
+            return Ok(Value::map(vec![
+                (key("allowed"), Value::Bool(false)),
+                (key("reason"), Value::string("a scan has no user")),
+            ]));
+        }
+        Err(EvalError::failed(format!("function `{function}` is not available here")))
+    }
+}

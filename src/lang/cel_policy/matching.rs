@@ -1,0 +1,213 @@
+//! `matchConstraints` and a binding's `matchResources`: whether a resource is meant.
+//!
+//! Upstream: `pkg/admission/plugin/webhook/predicates/rules` and `…/policy/matching` of the API server; Kyverno's `pkg/cel/matching`
+//! knows no equivalent resources. A scan is about the object itself, never about a subresource.
+
+use super::names;
+use super::selector::LabelSelector;
+use crate::document::Node;
+use crate::gostd::wildcard::Wildcard;
+use crate::lang::{Inputs, Operation};
+use crate::matching::KindSelector;
+use crate::model::{FactKey, FactValue};
+
+/// Whether a resource is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// A fact has to be fetched first; it is noted in the inputs.
+    Needs,
+    /// A look-up failed, or the constraints are not valid.
+    Failed(String),
+}
+
+/// Whose rules of equivalence hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Equivalence {
+    /// Versions are told apart, as Kyverno does.
+    Exact,
+    /// `matchPolicy` decides; it is `Equivalent` unless the policy says `Exact`.
+    ByPolicy,
+}
+
+/// Compiled constraints.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MatchConstraints {
+    /// None at all match everything.
+    rules: Vec<ResourceRule>,
+    excludes: Vec<ResourceRule>,
+    objects: LabelSelector,
+    namespaces: LabelSelector,
+}
+
+#[derive(Clone, Debug)]
+struct ResourceRule {
+    groups: Vec<String>,
+    /// Empty: any.
+    versions: Vec<String>,
+    /// Plural and subresource.
+    resources: Vec<(String, String)>,
+    operations: Vec<String>,
+    names: Vec<String>,
+    scope: Scope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
+    Any,
+    Namespaced,
+    Cluster,
+}
+
+fn texts(node: Node<'_>, key: &str) -> Vec<String> {
+    let items = node.get(key).into_iter().flat_map(Node::items);
+    items.filter_map(Node::as_str).map(str::to_owned).collect()
+}
+
+impl ResourceRule {
+    fn compile(rule: Node<'_>, has_versions: bool) -> Self {
+        let resources = texts(rule, "resources").into_iter().map(|resource| match resource.split_once('/') {
+            Some((resource, subresource)) => (resource.to_owned(), subresource.to_owned()),
+            None => (resource, String::new()),
+        });
+        Self {
+            groups: texts(rule, "apiGroups"),
+            versions: if has_versions { texts(rule, "apiVersions") } else { vec!["*".to_owned()] },
+            resources: resources.collect(),
+            operations: texts(rule, "operations"),
+            names: texts(rule, "resourceNames"),
+            scope: match rule.get("scope").and_then(Node::as_str) {
+                Some("Namespaced") => Scope::Namespaced,
+                Some("Cluster") => Scope::Cluster,
+                _ => Scope::Any,
+            },
+        }
+    }
+
+    fn is_match(&self, inputs: &Inputs<'_>, plural: &str) -> bool {
+        let key = &inputs.resource.key;
+        let has = |list: &[String], wanted: &str| list.iter().any(|known| known == "*" || known == wanted);
+        let is_in_scope = match self.scope {
+            Scope::Any => true,
+            Scope::Namespaced => !is_namespace(inputs) && !key.namespace.is_empty(),
+            Scope::Cluster => is_namespace(inputs) || key.namespace.is_empty(),
+        };
+        is_in_scope
+            && has(&self.operations, inputs.request.operation.as_str())
+            && has(&self.groups, &key.group)
+            && has(&self.versions, &inputs.resource.version)
+            && self.resources.iter().any(|(resource, subresource)| {
+                (resource == "*" || resource == plural)
+                    && (subresource == "*" || *subresource == inputs.request.subresource)
+            })
+            && self.is_named(inputs)
+    }
+
+    fn is_named(&self, inputs: &Inputs<'_>) -> bool {
+        if self.names.is_empty() {
+            return true;
+        }
+        let name = &inputs.resource.key.name;
+        if name.is_empty() {
+            let prefix = inputs.object().path(&["metadata", "generateName"]).and_then(Node::as_str);
+            return self.names.iter().any(|name| prefix.unwrap_or_default().starts_with(name.as_str()));
+        }
+        self.names.contains(name)
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = KindSelector> + '_ {
+        self.groups.iter().flat_map(move |group| {
+            self.versions.iter().flat_map(move |version| {
+                self.resources.iter().flat_map(move |(resource, _)| {
+                    names::kinds_of_plural(group, resource).into_iter().map(move |kind| KindSelector {
+                        group: Wildcard::new(group),
+                        version: Wildcard::new(version),
+                        kind,
+                    })
+                })
+            })
+        })
+    }
+}
+
+fn is_namespace(inputs: &Inputs<'_>) -> bool {
+    inputs.resource.key.group.is_empty() && inputs.resource.key.kind == "Namespace"
+}
+
+impl MatchConstraints {
+    /// Compiles constraints.
+    pub(super) fn compile(node: Node<'_>, equivalence: Equivalence) -> Self {
+        let is_exact = node.get("matchPolicy").and_then(Node::as_str) == Some("Exact");
+        let has_versions = equivalence == Equivalence::Exact || is_exact;
+        let rules = |key: &str| {
+            let rules = node.get(key).into_iter().flat_map(Node::items);
+            rules.map(|rule| ResourceRule::compile(rule, has_versions)).collect()
+        };
+        Self {
+            rules: rules("resourceRules"),
+            excludes: rules("excludeResourceRules"),
+            objects: LabelSelector::compile(node.get("objectSelector")),
+            namespaces: LabelSelector::compile(node.get("namespaceSelector")),
+        }
+    }
+
+    /// The kinds that may be meant; wider than what matches, never narrower.
+    pub(super) fn kinds(&self) -> Vec<KindSelector> {
+        let mut kinds: Vec<KindSelector> = Vec::new();
+        if self.rules.is_empty() {
+            let any = || Wildcard::new("*");
+            kinds.push(KindSelector { group: any(), version: any(), kind: any() });
+        }
+        for kind in self.rules.iter().flat_map(ResourceRule::kinds) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// Whether a resource is meant. What the identity tells is asked first, a namespace's labels last.
+    pub(super) fn answer(&self, inputs: &Inputs<'_>) -> Answer {
+        let key = &inputs.resource.key;
+        let plural = names::plural_of(&key.group, &key.kind);
+        if self.excludes.iter().any(|rule| rule.is_match(inputs, &plural)) {
+            return Answer::No;
+        }
+        if !self.rules.is_empty() && !self.rules.iter().any(|rule| rule.is_match(inputs, &plural)) {
+            return Answer::No;
+        }
+        if let Some(message) = self.namespaces.invalid().or(self.objects.invalid()) {
+            return Answer::Failed(message.to_owned());
+        }
+        if !self.objects.is_empty() && !self.selects_object(inputs) {
+            return Answer::No;
+        }
+        self.selects_namespace(inputs)
+    }
+
+    fn selects_object(&self, inputs: &Inputs<'_>) -> bool {
+        let labels = |object: Node<'_>| self.objects.is_match(object.path(&["metadata", "labels"]));
+        let old = inputs.request.old_object.as_ref();
+        (inputs.request.operation != Operation::Delete && labels(inputs.object()))
+            || old.is_some_and(|old| labels(old.root()))
+    }
+
+    fn selects_namespace(&self, inputs: &Inputs<'_>) -> Answer {
+        let key = &inputs.resource.key;
+        if self.namespaces.is_empty() || (key.namespace.is_empty() && !is_namespace(inputs)) {
+            return Answer::Yes;
+        }
+        let is_match = if is_namespace(inputs) {
+            self.namespaces.is_match(inputs.object().path(&["metadata", "labels"]))
+        } else {
+            match inputs.fact(&FactKey::NamespaceLabels(key.namespace.clone())) {
+                None => return Answer::Needs,
+                Some(FactValue::Found(labels)) => self.namespaces.is_match(Some(labels.root())),
+                Some(FactValue::Missing) => self.namespaces.is_match(None),
+                Some(FactValue::Failed { message, .. }) => return Answer::Failed(message.clone()),
+            }
+        };
+        if is_match { Answer::Yes } else { Answer::No }
+    }
+}

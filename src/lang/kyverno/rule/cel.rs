@@ -1,0 +1,67 @@
+//! `validate.cel`: the rule's expressions, judged as the API server judges an admission policy.
+//!
+//! Upstream: `pkg/engine/handlers/validation/validate_cel.go`. The rule's `celPreconditions` are its match conditions; an error denies,
+//! as it does where no failure policy is set.
+
+use crate::document::Node;
+use crate::lang::Inputs;
+use crate::lang::cel_policy::{Decision, Dialect, Expressions, Judge, ParamSource, Params, Spec, items};
+use crate::model::Status;
+
+use super::body::{Answer, Response};
+use super::context::Failure;
+
+/// A compiled `validate.cel`.
+#[derive(Debug)]
+pub(super) struct Cel {
+    expressions: Result<Expressions, String>,
+    params: Option<ParamSource>,
+}
+
+impl Cel {
+    /// Compiles a rule with `validate.cel`.
+    pub(super) fn compile(rule: Node<'_>, cel: Node<'_>) -> Self {
+        let message = rule.path(&["validate", "message"]).and_then(Node::as_str).unwrap_or_default();
+        let spec = Spec {
+            match_conditions: items(rule, "celPreconditions"),
+            variables: items(cel, "variables"),
+            validations: items(cel, "expressions"),
+            audit_annotations: items(cel, "auditAnnotations"),
+            message,
+        };
+        let params = ParamSource::compile(cel.get("paramKind"), cel.get("paramRef"));
+        let dialect = Dialect::Admission { has_params: params.is_some(), has_authorizer: true };
+        Self { expressions: Expressions::compile(&spec, dialect), params }
+    }
+
+    /// Judges a resource.
+    pub(super) fn evaluate(&self, rule: &str, inputs: &Inputs<'_>) -> Answer {
+        let expressions = match &self.expressions {
+            Ok(expressions) => expressions,
+            Err(message) => return Ok(Some(Response::error(format!("the rule is not valid: {message}")))),
+        };
+        let params = match self.params.as_ref().map(|params| params.find(inputs)) {
+            None => vec![None],
+            Some(Params::Found(found)) => found.into_iter().map(Some).collect(),
+            Some(Params::Pending) => return Err(Failure::Pending),
+            Some(Params::Failed(message)) => {
+                let message = format!("error in parameterized resource: {message}");
+                return Ok(Some(Response::error(message)));
+            }
+        };
+        let judge = Judge { expressions, inputs, ignores_failures: false };
+        for params in params {
+            match judge.decide(params) {
+                Decision::Pending => return Err(Failure::Pending),
+                Decision::NotMatched => {
+                    return Ok(Some(Response::new(Status::Skip, "cel preconditions not met")));
+                }
+                Decision::Deny(message) | Decision::Error(message) => {
+                    return Ok(Some(Response::new(Status::Fail, message)));
+                }
+                Decision::Admit => {}
+            }
+        }
+        Ok(Some(Response::new(Status::Pass, format!("Validation rule '{rule}' passed."))))
+    }
+}

@@ -1,0 +1,149 @@
+//! The other commands: help, completions, explain, test, lint.
+
+use serde_json::Value;
+
+use super::{Place, label_policy};
+
+#[test]
+fn every_command_has_a_help_text() {
+    let place = Place::new();
+    for command in [
+        &["scan"][..],
+        &["explain"],
+        &["test"],
+        &["lint"],
+        &["state"],
+        &["state", "stats"],
+        &["state", "verify"],
+        &["state", "compact"],
+        &["completions"],
+    ] {
+        let ran = place.run(&[command, &["--help"]].concat()).exits(0);
+        let usage = format!("Usage: patrol {}", command.join(" "));
+        assert!(ran.stdout.contains(&usage), "{command:?}: {}", ran.stdout);
+        assert!(ran.stdout.lines().next().is_some_and(|line| line.len() > 10), "{command:?}");
+        // Each option says what it is for, on its line or the next one.
+        let mut lines = ran.stdout.lines().peekable();
+        while let Some(line) = lines.next() {
+            let option = line.trim_start();
+            if option.starts_with("--") || (option.starts_with('-') && option.contains(", --")) {
+                let is_described = option.contains("  ")
+                    || lines
+                        .peek()
+                        .is_some_and(|next| next.starts_with("          ") && !next.trim().is_empty());
+                assert!(is_described, "{command:?}: `{line}` is not described");
+            }
+        }
+    }
+    let ran = place.run(&["--help"]).exits(0);
+    for command in ["scan", "explain", "test", "lint", "state", "completions"] {
+        assert!(ran.stdout.contains(&format!("\n  {command} ")), "{}", ran.stdout);
+    }
+    assert!(place.run(&["--version"]).exits(0).stdout.starts_with("patrol "));
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let place = Place::new();
+    for (shell, sign) in
+        [("bash", "complete -F _patrol"), ("zsh", "#compdef patrol"), ("fish", "complete -c patrol")]
+    {
+        let ran = place.run(&["completions", shell]).exits(0);
+        assert!(ran.stdout.contains(sign), "{shell}");
+        for word in ["scan", "lint", "dry-run"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "\"$0\" completions zsh | head -n 1", env!("CARGO_BIN_EXE_patrol")]);
+    super::ran(command).exits(0);
+}
+
+#[test]
+fn explain_tells_each_verdict_and_what_was_read() {
+    let place = Place::with_pods();
+    place.scan(&[]);
+    let ran = place.run(&["explain", "Pod/bad"]).exits(0);
+    for part in ["Pod default/bad", "require-app", "check", "fail", "labels", "validation error: it is so"] {
+        assert!(ran.stdout.contains(part), "`{part}` is missing in\n{}", ran.stdout);
+    }
+    place.run(&["explain", "pod/bad", "-n", "default"]).exits(0);
+    place.run(&["explain", "pod/bad", "-n", "elsewhere"]).exits(2);
+    place
+        .run(&["explain", "pod/bad", "--state", "nowhere"])
+        .exits(2)
+        .says(&["there is no state in `nowhere`"]);
+    assert!(!place.path("nowhere").exists());
+}
+
+fn with_tests() -> Place {
+    let place = Place::with_pods();
+    place.write("p/label.yaml", label_policy("require-app", "app"));
+    place.write(
+        "t/one/kyverno-test.yaml",
+        "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: one}\npolicies: [../../p/label.yaml]\nresources: [../../m/good.yaml, ../../m/bad.yaml]\nresults:\n- {policy: require-app, rule: check, kind: Pod, resources: [good], result: pass}\n- {policy: require-app, rule: check, kind: Pod, resources: [bad], result: fail}\n",
+    );
+    place
+}
+
+#[test]
+fn tests_are_run_and_judged() {
+    let place = with_tests();
+    let ran = place.run(&["test", "t"]).exits(0);
+    assert!(ran.stdout.contains("Test Summary: 2 tests passed and 0 tests failed"), "{}", ran.stdout);
+    let text = std::fs::read_to_string(place.path("t/one/kyverno-test.yaml")).unwrap();
+    place.write("t/one/kyverno-test.yaml", text.replace("result: pass", "result: fail"));
+    let ran = place.run(&["test", "t", "-o", "json"]).exits(1);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let fields: Vec<&str> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        fields,
+        ["actual", "case", "expected", "kind", "message", "name", "namespace", "ok", "policy", "rule"]
+    );
+    assert_eq!((&lines[0]["case"], &lines[0]["ok"]), (&"one".into(), &false.into()));
+    let expected =
+        serde_json::json!({"cases": 1, "checks": 2, "passed": 1, "failed": 1, "not_scanned": 0, "errors": 0});
+    assert_eq!(lines[2]["summary"], expected);
+
+    let ran = place.run(&["test", "t", "--fail-only", "--detailed-results"]).exits(1);
+    assert!(ran.stdout.contains("Want fail, got pass") && !ran.stdout.contains("/bad"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Test Summary: 1 out of 2 tests failed"), "{}", ran.stdout);
+    place.run(&["test", "t", "-t", "resource=bad"]).exits(0);
+    place.run(&["test", "t", "-t", "policy=other"]).exits(2).says(&["`policy=other` selects no check"]);
+    let junit = place.run(&["test", "t", "-o", "junit"]).exits(1).stdout;
+    assert!(junit.contains(r#"tests="2" failures="1""#), "{junit}");
+}
+
+#[test]
+fn a_test_that_cannot_run_is_told() {
+    let place = with_tests();
+    place.run(&["test", "m"]).exits(2).says(&["no file named `kyverno-test.yaml` under `m`"]);
+    place.run(&["test", "nowhere"]).exits(2).says(&["nowhere: there is no such file or folder"]);
+    place.write("t/one/kyverno-test.yaml", "kind: [\n");
+    place.run(&["test", "t"]).exits(2).says(&["t/one/kyverno-test.yaml:"]);
+    place.run(&["test", "t", "-f", "other.yaml"]).exits(2).says(&["no file named `other.yaml`"]);
+}
+
+#[test]
+fn lint_names_fields_and_tells_certain_errors_from_warnings() {
+    let place = with_tests();
+    let ran = place.run(&["lint", "p"]).exits(0);
+    assert_eq!(ran.stdout, "policies: 1, errors: 0, warnings: 0\n");
+    place.write(
+        "p/label.yaml",
+        label_policy("require-app", "app").replace("message:", "mesage: a\n      message:"),
+    );
+    let ran = place.run(&["lint", "p"]).exits(0);
+    assert!(ran.stdout.contains("p/label.yaml:1"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("spec.rules[0].validate.mesage"), "{}", ran.stdout);
+    place.write("p/label.yaml", label_policy("require-app", "app").replace("it is so", "'{{ request.[ }}'"));
+    let ran = place.run(&["lint", "p", "m", "t", "-o", "json"]).exits(1);
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["level"], "error");
+    assert_eq!(lines[0]["field"], "spec.rules[0].validate.message");
+    assert_eq!(lines[0]["from"], "p/label.yaml:11:7");
+    assert_eq!(lines.last().unwrap()["summary"]["errors"], 1);
+    place.run(&["lint", "m"]).exits(2).says(&["no policies in `m`"]);
+    place.write("p/broken.yaml", "a: [\n");
+    place.run(&["lint", "p"]).exits(2).says(&["p/broken.yaml:"]);
+}
