@@ -8,6 +8,7 @@
 mod json;
 mod load;
 mod parse;
+mod place;
 mod places;
 mod selector;
 mod sink;
@@ -27,6 +28,7 @@ use crate::model::{Fingerprint, Gvk};
 
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
+pub use place::{Place, place_of};
 pub use places::{Places, Unproven};
 pub use sink::FolderSink;
 pub use snapshot::Snapshot;

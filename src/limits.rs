@@ -252,6 +252,12 @@ pub const PROBLEMS_LOGGED_MAX: usize = 100;
 
 /// How often the configuration file is looked at for a change, in seconds: some kilobytes are read.
 pub const CONFIG_LOOKED_AT_EVERY_SECS: u64 = 5;
+
+/// How many failures of one assertion tree are shown: each names a place, and nobody reads more.
+pub const ASSERTION_FAILURES_MAX: usize = 64;
+
+/// The most text that an expression of an assertion tree may become with the values of its variables, in bytes.
+pub const ASSERTION_TEXT_BYTES_MAX: usize = 1024 * 1024;
 // Policies in CEL (`lang/cel_policy/`).
 
 /// How many match conditions, variables, validations or audit annotations of one policy are read: the API server accepts 64 match conditions

@@ -3,6 +3,7 @@
 //! Errors are what makes an `error` outcome certain wherever the rule applies; warnings are unknown fields and other advice; notes say which policies
 //! a scan of a cluster leaves out. Whether a policy is a good one is nobody's business here.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use super::{Exit, input, say};
 use crate::document::{Kind, Node};
-use crate::folder::{Folder, FolderSource};
+use crate::folder::{Folder, FolderSource, Manifest, place_of};
 use crate::inventory::{PolicyListing, Source};
 use crate::lang::jmespath::Program;
 use crate::model::Gvk;
@@ -58,7 +59,7 @@ impl Level {
 /// One thing worth saying about a policy.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Remark {
-    /// File and line of the policy.
+    /// File, line and column of the field; file and line of the policy where the field is not found.
     from: String,
     /// Kind and name of the policy.
     policy: String,
@@ -82,6 +83,7 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Exit> {
     input::tell_exceptions(&catalog);
     let mut remarks: Vec<Remark> = catalog.policies.iter().flat_map(|policy| remarks(policy)).collect();
     remarks.extend(listing.policies.iter().flat_map(broken_expressions));
+    point(&mut remarks, &policies);
     remarks.sort();
     remarks.dedup();
     write(args.output, &remarks, catalog.policies.len())?;
@@ -108,6 +110,21 @@ fn only_policies(mut folder: Folder) -> Folder {
         })
     });
     folder
+}
+
+/// Names the line and column of each remark's field, where it is found, instead of the policy's first line.
+fn point(remarks: &mut [Remark], policies: &Folder) {
+    let manifests: BTreeMap<String, &Manifest> =
+        policies.manifests.iter().map(|manifest| (manifest.origin.to_string(), manifest)).collect();
+    for remark in remarks {
+        let Some(manifest) = manifests.get(&remark.from) else { continue };
+        let text = std::str::from_utf8(manifest.bytes()).unwrap_or_default();
+        if let Some(place) = place_of(text, &remark.field) {
+            let below = u32::try_from(place.line.saturating_sub(1)).unwrap_or(u32::MAX);
+            let line = manifest.origin.line.max(1).saturating_add(below);
+            remark.from = format!("{}:{}", manifest.origin.at(line), place.column);
+        }
+    }
 }
 
 fn write(format: Format, remarks: &[Remark], n_policies: usize) -> anyhow::Result<()> {

@@ -16,6 +16,8 @@ mod live;
 #[cfg(test)]
 mod shared;
 #[cfg(test)]
+mod spec;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod tidy;

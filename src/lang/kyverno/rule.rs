@@ -4,6 +4,7 @@
 //! apply, is decided before; outcome and message are those of Kyverno's engine.
 
 mod arena;
+mod assert;
 mod body;
 mod cel;
 mod condition;
@@ -20,7 +21,9 @@ mod speed;
 mod template;
 #[cfg(test)]
 mod tests;
+mod verify_images;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::document::Node;
@@ -36,6 +39,7 @@ use body::{Body, Response};
 use context::Extractors;
 use exception::Exception;
 use programs::Programs;
+use template::Template;
 
 /// What a rule is compiled with.
 #[derive(Clone, Debug)]
@@ -73,6 +77,8 @@ pub(crate) struct Rule {
     policy_namespace: String,
     /// Reported with each outcome.
     properties: BTreeMap<String, String>,
+    /// The same with variables, if there are any.
+    variable_properties: Option<Template>,
     entries: Entries,
     extractors: Option<Extractors>,
     programs: Programs,
@@ -103,6 +109,10 @@ impl Rule {
             properties: properties
                 .filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned())))
                 .collect(),
+            variable_properties: rule
+                .get("reportProperties")
+                .map(Template::compile)
+                .filter(|template| template.as_literal().is_none()),
             entries: Entries::compile(rule.get("context"), "context", &mut warnings),
             extractors: rule.get("imageExtractors").filter(|node| !node.is_null()).map(Extractors::compile),
             programs: Programs::default(),
@@ -132,27 +142,53 @@ impl Rule {
     fn evaluate_in<'d>(&'d self, shared: &'d Shared<'d>, exclusions: &Exclusions) -> RuleResult {
         let context = Context::new(shared, &self.entries, &self.policy_namespace, &self.programs)
             .with_extractors(self.extractors.as_ref());
-        let response = match self.preconditions.evaluate(&context) {
+        let held = match self.preconditions.evaluate(&context) {
             Err(Failure::Pending) => return RuleResult::Needs,
             Err(Failure::Error(message)) => {
                 let what = match self.preconditions.invalid() {
                     Some(_) => "failed to evaluate preconditions: failed to parse preconditions",
                     None => "failed to evaluate preconditions",
                 };
-                Ok(Some(Response::error(format!("{what}: {message}"))))
+                return RuleResult::Done(
+                    self.outcome(&self.properties, Response::error(format!("{what}: {message}"))),
+                );
             }
-            Ok(held) if !held.is_true => {
-                let message = condition::join_non_empty(&["preconditions not met", &held.message], "; ");
-                Ok(Some(Response::new(Status::Skip, message)))
-            }
-            Ok(_) => self.judged(&context, exclusions),
+            Ok(held) => held,
         };
-        match response {
-            Err(Failure::Pending) => RuleResult::Needs,
-            Err(Failure::Error(message)) => RuleResult::Done(self.outcome(Response::error(message))),
-            Ok(None) => RuleResult::NotApplicable,
-            Ok(Some(response)) => RuleResult::Done(self.outcome(response)),
+        if !held.is_true {
+            let message = condition::join_non_empty(&["preconditions not met", &held.message], "; ");
+            return RuleResult::Done(self.outcome(&self.properties, Response::new(Status::Skip, message)));
         }
+        let Ok(properties) = self.substituted_properties(&context) else { return RuleResult::Needs };
+        match self.judged(&context, exclusions) {
+            Err(Failure::Pending) => RuleResult::Needs,
+            Err(Failure::Error(message)) => {
+                RuleResult::Done(self.outcome(&properties, Response::error(message)))
+            }
+            Ok(None) => RuleResult::NotApplicable,
+            Ok(Some(response)) => RuleResult::Done(self.outcome(&properties, response)),
+        }
+    }
+
+    /// The properties with their variables substituted; if one has no value or is no text, all stay as they are written. Upstream:
+    /// `pkg/engine/internal/rule.go`. `Err` if facts are missing.
+    fn substituted_properties<'d>(
+        &'d self,
+        context: &Context<'d>,
+    ) -> Result<Cow<'d, BTreeMap<String, String>>, Failure> {
+        let Some(template) = &self.variable_properties else { return Ok(Cow::Borrowed(&self.properties)) };
+        let value = match template.value(context) {
+            Ok(value) => value,
+            Err(Failure::Pending) => return Err(Failure::Pending),
+            Err(Failure::Error(_)) => return Ok(Cow::Borrowed(&self.properties)),
+        };
+        let texts = value
+            .entries()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, value)| Some((key.as_str().to_owned(), value.as_str()?.to_owned())));
+        let texts: Option<BTreeMap<String, String>> = texts.collect();
+        Ok(texts.map_or(Cow::Borrowed(&self.properties), Cow::Owned))
     }
 
     fn judged<'d>(&'d self, context: &Context<'d>, exclusions: &Exclusions) -> body::Answer {
@@ -160,8 +196,8 @@ impl Rule {
         self.body.evaluate(&self.name, context, &excepting)
     }
 
-    fn outcome(&self, response: Response) -> Outcome {
-        let mut properties = self.properties.clone();
+    fn outcome(&self, properties: &BTreeMap<String, String>, response: Response) -> Outcome {
+        let mut properties = properties.clone();
         properties.extend(response.properties);
         Outcome { rule: self.name.clone(), status: response.status, message: response.message, properties }
     }

@@ -141,7 +141,7 @@ fn lint_names_fields_and_tells_certain_errors_from_warnings() {
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["level"], "error");
     assert_eq!(lines[0]["field"], "spec.rules[0].validate.message");
-    assert_eq!(lines[0]["from"], "p/label.yaml:1");
+    assert_eq!(lines[0]["from"], "p/label.yaml:11:7");
     assert_eq!(lines.last().unwrap()["summary"]["errors"], 1);
     place.run(&["lint", "m"]).exits(2).says(&["no policies in `m`"]);
     place.write("p/broken.yaml", "a: [\n");

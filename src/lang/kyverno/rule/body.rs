@@ -10,6 +10,7 @@ use crate::document::{Document, Kind, Node, Value};
 use crate::model::Status;
 use crate::policy::Warning;
 
+use super::assert::Assertion;
 use super::cel::Cel;
 use super::condition::{AnyAllConditions, join_non_empty};
 use super::context::{Context, Failure};
@@ -20,6 +21,7 @@ use super::outline::{Filled, Outlined};
 use super::pattern::{Leaf, Pattern, PatternError, Verdict};
 use super::pod_security::PodSecurity;
 use super::template::{self, Numbers, Template};
+use super::verify_images::VerifyImages;
 use foreach::ForEach;
 
 /// What came of a rule.
@@ -52,6 +54,10 @@ pub(super) enum Body {
     PodSecurity(PodSecurity),
     /// `validate.cel`.
     Cel(Box<Cel>),
+    /// `validate.assert`.
+    Assertion(Assertion),
+    /// `verifyImages`.
+    VerifyImages(VerifyImages),
     /// `validate.manifests`.
     Manifests(Manifests),
     /// Mutates or generates: says nothing in a scan.
@@ -96,7 +102,6 @@ impl Body {
     pub(super) fn compile(rule: Node<'_>, warnings: &mut Vec<Warning>) -> Self {
         let part = |key: &str| rule.get(key).filter(|part| !part.is_null());
         if let Some(validate) = part("validate") {
-            let unsupported = |what: &str| Self::Unsupported(format!("{what} is not supported"));
             let has = |key: &str| validate.get(key).is_some_and(|part| !part.is_null());
             if has("podSecurity") {
                 let null = Document::null();
@@ -109,13 +114,13 @@ impl Body {
             if let Some(manifests) = validate.get("manifests").filter(|part| !part.is_null()) {
                 return Self::Manifests(Manifests::compile(manifests));
             }
-            if has("assert") {
-                return unsupported("validate.assert");
+            if let Some(assertion) = validate.get("assert").filter(|part| !part.is_empty()) {
+                return Self::Assertion(Assertion::compile(assertion));
             }
             return Self::Validate(Validation::compile(validate, "validate", warnings));
         }
-        if part("verifyImages").is_some_and(|images| images.kind() == Kind::Array) {
-            return Self::Unsupported("verifyImages is not supported".to_owned());
+        if let Some(images) = part("verifyImages").filter(|images| images.kind() == Kind::Array) {
+            return Self::VerifyImages(VerifyImages::compile(images));
         }
         if part("mutate").is_some() || part("generate").is_some() {
             return Self::Silent;
@@ -154,6 +159,8 @@ impl Body {
                 let scope = Scope { rule, message: &validation.message, element: None, nesting: 0 };
                 validation.checks.evaluate(&scope, context)
             }
+            Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
+            Self::VerifyImages(images) => Ok(images.evaluate(context)),
             Self::Cel(cel) => cel.evaluate(rule, context.inputs()),
             Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
             Self::PodSecurity(_) | Self::Silent => Ok(None),

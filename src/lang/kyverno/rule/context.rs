@@ -255,6 +255,17 @@ impl<'d> Context<'d> {
         result.map_err(|error| self.failure(&error))
     }
 
+    /// The value of a compiled expression over one value instead of the variables.
+    pub(super) fn evaluate_on(
+        &self,
+        program: &'d Program,
+        value: &Value<'d>,
+    ) -> Result<Value<'d>, EvaluateError> {
+        let result = program.evaluate_on(value, self.env());
+        self.note_volatility();
+        result
+    }
+
     fn run(&self, program: &'d Program) -> Result<Value<'d>, Failure> {
         let result = program.evaluate(self, self.env());
         self.note_volatility();

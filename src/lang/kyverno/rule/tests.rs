@@ -360,11 +360,15 @@ fn report_properties_are_shown_with_every_outcome() {
 #[test]
 fn what_is_not_built_is_an_error_that_names_it() {
     for (rule, what) in [
-        ("{name: r, validate: {assert: {a: 1}}}", "validate.assert"),
+        ("{name: r, validate: {assert: {(cel;a): 1}}}", "`cel`"),
         ("{name: r, validate: {cel: {expressions: []}}}", "validate.cel"),
-        ("{name: r, verifyImages: [{imageReferences: ['*']}]}", "verifyImages"),
+        (
+            "{name: r, verifyImages: [{imageReferences: ['*'], verifyDigest: false, attestors: [{}]}]}",
+            "images.registry",
+        ),
     ] {
-        let outcome = World::new(rule).outcome("{}");
+        let outcome =
+            World::new(rule).outcome("{kind: Pod, spec: {containers: [{name: a, image: 'a@sha256:b'}]}}");
         assert_eq!(outcome.status, Status::Error);
         assert!(outcome.message.contains(what), "{}", outcome.message);
     }
