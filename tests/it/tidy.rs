@@ -155,6 +155,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
             "folder",
             "inventory",
             "lang",
+            "lang/jmespath",
             "limits",
             "matching",
             "model",
@@ -173,7 +174,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
 const ONLY: [(&str, &[&str]); 7] = [
     ("kube::", &["cluster"]),
     ("sled::", &["store"]),
-    ("tokio_cron_scheduler", &["schedule"]),
+    ("tokio_cron_scheduler::", &["schedule"]),
     ("metrics::Recorder", &["telemetry"]),
     ("tokio::", &["app", "cli", "cluster", "config", "scan", "schedule", "telemetry"]),
     ("std::fs", &["casework", "cli", "cluster", "config", "folder", "store"]),
@@ -212,9 +213,13 @@ fn room(file: &str) -> Option<String> {
         return None;
     }
     match steps.next() {
-        Some(second) if first == "lang" => Some(format!("lang/{second}")),
+        Some(second) if first == "lang" && is_room(&format!("lang/{second}")) => Some(format!("lang/{second}")),
         _ => Some(first.to_owned()),
     }
+}
+
+fn is_room(name: &str) -> bool {
+    ROOMS.iter().any(|(room, _)| *room == name)
 }
 
 fn is_test(file: &str) -> bool {
@@ -240,7 +245,7 @@ fn imports(line: &str) -> Vec<String> {
         let mut steps = path.split("::");
         let first = steps.next().unwrap_or_default();
         let second = steps.next().unwrap_or_default();
-        let is_sub = first == "lang" && ROOMS.iter().any(|(room, _)| *room == format!("lang/{second}"));
+        let is_sub = first == "lang" && is_room(&format!("lang/{second}"));
         rooms.push(if is_sub { format!("lang/{second}") } else { first.to_owned() });
     }
     rooms
