@@ -12,6 +12,8 @@ mod cel;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod jmespath;
 #[cfg(test)]
 mod laws;
