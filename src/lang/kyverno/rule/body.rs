@@ -299,16 +299,13 @@ impl PatternSource {
 impl AnyPatternSource {
     fn compile(node: Node<'_>) -> Self {
         let template = Template::compile_with(node, Numbers::Floats);
-        match template.as_literal() {
-            Some(literal) => Self::fixed(literal),
-            None => {
-                let patterns = |outline: Node<'_>| match Self::fixed(outline) {
-                    Self::Fixed(patterns) => Some(patterns),
-                    _ => None,
-                };
-                Self::Variable(Outlined::compile(template, patterns))
-            }
+        if let Some(literal) = template.as_literal() {
+            return Self::fixed(literal);
         }
+        Self::Variable(Outlined::compile(template, |outline| match Self::fixed(outline) {
+            Self::Fixed(patterns) => Some(patterns),
+            _ => None,
+        }))
     }
 
     fn fixed(list: Node<'_>) -> Self {
