@@ -27,7 +27,7 @@ use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicyRole, Polic
 /// Above this many microseconds a pair, a policy is named.
 const SLOW_MICROS: f64 = 50.0;
 /// How often all pairs are evaluated; the fastest round of each policy counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 20;
 
 type Facts = BTreeMap<FactKey, Arc<Fact>>;
 
@@ -48,7 +48,7 @@ impl Cost {
 fn main() {
     let shared = shared();
     let deployments = std::env::args().skip(1).find(|argument| argument.parse::<u32>().is_ok());
-    let resources = workload(&shared, deployments.as_deref().unwrap_or("250"));
+    let resources = workload(&shared, deployments.as_deref().unwrap_or("100"));
     let policies = policies(&shared);
     let mut costs: Vec<Cost> = policies.iter().map(|policy| measured(policy, &resources)).collect();
     costs.sort_by(|a, b| b.micros_per_pair().total_cmp(&a.micros_per_pair()));

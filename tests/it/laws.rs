@@ -13,6 +13,7 @@
 //! A world is a handful of resources and policies in memory; a seed decides what happens to it. `PATROL_SEED=n` runs one seed, `PATROL_SEEDS=n` that
 //! many.
 
+mod kyverno;
 mod policy;
 mod random;
 mod world;
@@ -24,11 +25,11 @@ use patrol::scan::ScanOutcome;
 use random::Random;
 use world::World;
 
-fn seeds() -> Vec<u64> {
+fn seeds(n_default: u64) -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("PATROL_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("PATROL_SEEDS").unwrap_or(600)).collect(),
+        None => (0..number("PATROL_SEEDS").unwrap_or(n_default)).collect(),
     }
 }
 
@@ -38,8 +39,13 @@ fn runtime() -> tokio::runtime::Runtime {
 
 /// Runs `steps` of a world for every seed; a failure names the seed.
 fn for_each_seed(steps: impl Fn(&tokio::runtime::Runtime, u64)) {
+    for_each_seed_of(600, steps);
+}
+
+/// The same for another number of seeds, unless the environment says how many.
+fn for_each_seed_of(n_default: u64, steps: impl Fn(&tokio::runtime::Runtime, u64)) {
     let runtime = runtime();
-    for seed in seeds() {
+    for seed in seeds(n_default) {
         let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| steps(&runtime, seed)));
         if let Err(panic) = run {
             println!("the law broke for PATROL_SEED={seed}");

@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod jmespath;
 #[cfg(test)]
 mod laws;

@@ -6,7 +6,9 @@ pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x1234_5678))
+        // The first number spreads the seed, so that neighbouring seeds share no stretch of their sequences.
+        let spread = Self(seed).next();
+        Self(spread)
     }
 
     pub(crate) fn next(&mut self) -> u64 {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::policy::{Log, Spec};
 use super::random::Random;
 
-const KINDS: [(&str, &str, &str, bool); 4] = [
+pub(super) const KINDS: [(&str, &str, &str, bool); 4] = [
     ("", "Pod", "pods", true),
     ("apps", "Deployment", "deployments", true),
     ("", "ConfigMap", "configmaps", true),
@@ -41,16 +41,18 @@ pub(crate) struct World {
     next_uid: u64,
 }
 
+/// A cluster without policies.
 #[derive(Debug, Default)]
-struct Cluster {
-    objects: Mutex<BTreeMap<String, (ScanKind, Value)>>,
+pub(super) struct Cluster {
+    pub(super) objects: Mutex<BTreeMap<String, (ScanKind, Value)>>,
     version: AtomicU64,
     failing: Mutex<BTreeSet<String>>,
     expiring: AtomicU64,
 }
 
-#[derive(Debug, Default)]
-struct Reports {
+/// The reports of a cluster.
+#[derive(Debug)]
+pub(super) struct Reports {
     /// By name: resourceVersion, JSON text.
     by_name: Mutex<BTreeMap<String, (u64, String)>>,
     version: AtomicU64,
@@ -62,7 +64,7 @@ impl World {
     pub(crate) fn new(random: &mut Random) -> Self {
         let mut world = Self {
             cluster: Arc::default(),
-            reports: Arc::new(Reports { writes_left: AtomicI64::new(-1), ..Reports::default() }),
+            reports: Arc::default(),
             policies: Vec::new(),
             store: Arc::new(MemoryStore::new()),
             log: Log::default(),
@@ -87,7 +89,7 @@ impl World {
     pub(crate) fn without_memory(&self) -> Self {
         Self {
             cluster: Arc::clone(&self.cluster),
-            reports: Arc::new(Reports { writes_left: AtomicI64::new(-1), ..Reports::default() }),
+            reports: Arc::default(),
             policies: self.policies.clone(),
             store: Arc::new(MemoryStore::new()),
             log: Log::default(),
@@ -211,19 +213,11 @@ impl World {
     }
 
     pub(crate) fn reports(&self) -> BTreeMap<String, String> {
-        let reports = self.reports.by_name.lock().unwrap();
-        reports.iter().map(|(name, (_, json))| (name.clone(), json.clone())).collect()
+        self.reports.all()
     }
 
     pub(crate) fn reports_without_times(&self) -> BTreeMap<String, String> {
-        let timeless = |json: String| {
-            let mut report: Value = serde_json::from_str(&json).unwrap();
-            for result in report["results"].as_array_mut().into_iter().flatten() {
-                result["timestamp"] = Value::Null;
-            }
-            report.to_string()
-        };
-        self.reports().into_iter().map(|(name, json)| (name, timeless(json))).collect()
+        self.reports.without_times()
     }
 
     pub(crate) fn reports_by_kind(&self) -> BTreeMap<String, BTreeMap<String, String>> {
@@ -278,18 +272,7 @@ impl World {
     }
 
     fn put(&mut self, object: &Value, _: &mut Random) {
-        let mut object = object.clone();
-        let kind = object["kind"].as_str().unwrap().to_owned();
-        let (group, kind, plural, is_namespaced) = *KINDS.iter().find(|(_, k, _, _)| *k == kind).unwrap();
-        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("").to_owned();
-        let slot = format!("{kind}/{namespace}/{name}");
-        let version = self.cluster.version.fetch_add(1, Ordering::Relaxed) + 1;
-        object["metadata"]["uid"] = json!(format!("uid-{kind}-{namespace}-{name}"));
-        object["metadata"]["resourceVersion"] = json!(version.to_string());
-        let gvk = Gvk { group: group.into(), version: "v1".into(), kind: kind.into() };
-        let kind = ScanKind { gvk, plural: plural.into(), is_namespaced };
-        self.cluster.objects.lock().unwrap().insert(slot, (kind, object));
+        self.cluster.put(object);
     }
 
     fn touch(&mut self, random: &mut Random) {
@@ -336,6 +319,24 @@ impl World {
 
 fn namespace(n: u64) -> Value {
     json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name": format!("n{n}"), "labels": {"tier": "0"}}})
+}
+
+impl Cluster {
+    /// Creates or replaces an object.
+    pub(super) fn put(&self, object: &Value) {
+        let mut object = object.clone();
+        let kind = object["kind"].as_str().unwrap().to_owned();
+        let (group, kind, plural, is_namespaced) = *KINDS.iter().find(|(_, k, _, _)| *k == kind).unwrap();
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("").to_owned();
+        let slot = format!("{kind}/{namespace}/{name}");
+        let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
+        object["metadata"]["uid"] = json!(format!("uid-{kind}-{namespace}-{name}"));
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        let gvk = Gvk { group: group.into(), version: "v1".into(), kind: kind.into() };
+        let kind = ScanKind { gvk, plural: plural.into(), is_namespaced };
+        self.objects.lock().unwrap().insert(slot, (kind, object));
+    }
 }
 
 impl Source for Cluster {
@@ -405,10 +406,12 @@ impl Source for Cluster {
             let objects = self.objects.lock().unwrap();
             let (slot, path) = match key {
                 FactKey::NamespaceLabels(name) => (format!("Namespace//{name}"), "/metadata/labels"),
-                FactKey::ConfigMap { namespace, name } => (format!("ConfigMap/{namespace}/{name}"), "/data"),
+                FactKey::ConfigMap { namespace, name } => (format!("ConfigMap/{namespace}/{name}"), ""),
                 other => panic!("{other:?} is not asked for here"),
             };
-            match objects.get(&slot).and_then(|(_, object)| object.pointer(path)) {
+            let value = objects.get(&slot).and_then(|(_, object)| object.pointer(path));
+            let data = |object: &Value| json!({"data": object.get("data").cloned().unwrap_or_default()});
+            match value.map(|value| if path.is_empty() { data(value) } else { value.clone() }) {
                 Some(value) => FactValue::Found(Document::from_json(value.to_string().as_bytes()).unwrap()),
                 None => FactValue::Missing,
             }
@@ -436,7 +439,31 @@ fn listed(kind: &ScanKind, object: &Value) -> Listed {
     }
 }
 
+impl Default for Reports {
+    fn default() -> Self {
+        Self { by_name: Mutex::default(), version: AtomicU64::default(), writes_left: AtomicI64::new(-1) }
+    }
+}
+
 impl Reports {
+    /// The reports, by name.
+    pub(super) fn all(&self) -> BTreeMap<String, String> {
+        let reports = self.by_name.lock().unwrap();
+        reports.iter().map(|(name, (_, json))| (name.clone(), json.clone())).collect()
+    }
+
+    /// The reports, by name, with null for the times of their results.
+    pub(super) fn without_times(&self) -> BTreeMap<String, String> {
+        let timeless = |json: String| {
+            let mut report: Value = serde_json::from_str(&json).unwrap();
+            for result in report["results"].as_array_mut().into_iter().flatten() {
+                result["timestamp"] = Value::Null;
+            }
+            report.to_string()
+        };
+        self.all().into_iter().map(|(name, json)| (name, timeless(json))).collect()
+    }
+
     fn may_write(&self) -> bool {
         self.writes_left.load(Ordering::Relaxed) < 0 || self.writes_left.fetch_sub(1, Ordering::Relaxed) > 0
     }

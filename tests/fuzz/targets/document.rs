@@ -1,0 +1,8 @@
+//! Fuzzes reading JSON as a document.
+#![no_main]
+
+#[allow(dead_code, reason = "each target uses one of these functions")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::document(bytes));

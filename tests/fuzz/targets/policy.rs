@@ -1,0 +1,8 @@
+//! Fuzzes kyverno.io policies: compiling and evaluating.
+#![no_main]
+
+#[allow(dead_code, reason = "each target uses one of these functions")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::policy(bytes));
