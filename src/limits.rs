@@ -11,11 +11,12 @@ pub const DOCUMENT_DEPTH_MAX: usize = 120;
 /// The longest CEL expression that is read, in characters: cel-go's own bound, which the API server keeps.
 pub const CEL_EXPRESSION_CHARS_MAX: usize = 100_000;
 
-/// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a level.
+/// The deepest CEL expression, in levels: cel-go's own bound; parser, checker and evaluator recurse once a
+/// level.
 pub const CEL_EXPRESSION_DEPTH_MAX: usize = 250;
 
-/// The least stack, in bytes, of a thread that compiles or evaluates CEL: the deepest expression takes under 3 MiB in a build without
-/// optimisation.
+/// The least stack, in bytes, of a thread that compiles or evaluates CEL: the deepest expression takes under
+/// 3 MiB in a build without optimisation.
 pub const CEL_STACK_BYTES_MIN: usize = 4 << 20;
 
 /// The cost of one CEL expression as the API server counts it: its bound for a call.
@@ -24,10 +25,12 @@ pub const CEL_COST_PER_CALL_MAX: u64 = 1_000_000;
 /// The cost of all CEL expressions of one policy and object: the API server's bound.
 pub const CEL_COST_PER_POLICY_MAX: u64 = 10_000_000;
 
-/// The cost of one CEL expression of Kyverno's policies, which the reference does not bound: ten times the API server's, about a second.
+/// The cost of one CEL expression of Kyverno's policies, which the reference does not bound: ten times the
+/// API server's, about a second.
 pub const CEL_COST_PER_KYVERNO_CALL_MAX: u64 = 10_000_000;
 
-/// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound decides.
+/// The longest string or list that one CEL function makes, in bytes or items: below it, the cost bound
+/// decides.
 pub const CEL_RESULT_SIZE_MAX: usize = 16 << 20;
 
 /// How many sources (clusters, sets of folders) one state keeps: enough to scan several folders in turn, bounded so that forgotten ones go.

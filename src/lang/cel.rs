@@ -1,8 +1,9 @@
 //! The CEL language: parse, check, lower to a typed program, evaluate in place on documents.
 //!
-//! The way in is [`Environment`] (what may be named) → [`Program::compile`] → [`Program::evaluate`] with an [`Activation`] (what names mean) and
-//! a [`Budget`]. Semantics, order of evaluation and error texts are those of cel-go 0.26, which the API server runs. Nothing here knows
-//! Kubernetes: its functions come as tables of [`Entry`] from `cel_k8s`.
+//! The way in is [`Environment`] (what may be named) → [`Program::compile`] → [`Program::evaluate`] with an
+//! [`Activation`] (what names mean) and a [`Budget`]. Semantics, order of evaluation and error texts are
+//! those of cel-go 0.26, which the API server runs. Nothing here knows Kubernetes: its functions come as
+//! tables of [`Entry`] from `cel_k8s`.
 
 mod check;
 mod environment;

@@ -1,13 +1,16 @@
-//! CEL as the API server speaks it: its libraries, and the environments of its policies by Kubernetes version.
+//! CEL as the API server speaks it: its libraries, and the environments of its policies by Kubernetes
+//! version.
 //!
-//! The versions at which libraries came are those of `k8s.io/apiserver/pkg/cel/environment/base.go`; the variables of admission policies those
-//! of `pkg/admission/plugin/cel/compile.go`. What a policy means (matching, failure policy, messages) is its frame's business.
+//! The versions at which libraries came are those of `k8s.io/apiserver/pkg/cel/environment/base.go`; the
+//! variables of admission policies those of `pkg/admission/plugin/cel/compile.go`. What a policy means
+//! (matching, failure policy, messages) is its frame's business.
 
 mod arguments;
 mod authorizer;
 mod costs;
 mod format;
 mod jsonpatch;
+pub mod kyverno;
 mod lists;
 mod network;
 mod quantity;
@@ -99,7 +102,10 @@ impl KubernetesLibrary {
 /// The libraries of a version, without variables.
 pub fn base_environment(version: KubernetesVersion) -> Environment {
     use KubernetesLibrary as Own;
-    let mut env = Environment::standard().with_homogeneous_literals().with_eager_conversions();
+    let mut env = Environment::standard()
+        .with_homogeneous_literals()
+        .with_eager_conversions()
+        .without_exists_one_alias();
     let mut own = vec![Own::Urls, Own::Regex, Own::Lists];
     if version.is_from(27) {
         own.push(Own::Authorizer);

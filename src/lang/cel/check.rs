@@ -1,7 +1,8 @@
-//! The checker: names to slots, calls to overloads, macros to comprehensions, in one walk that builds the program.
+//! The checker: names to slots, calls to overloads, macros to comprehensions, in one walk that builds the
+//! program.
 //!
-//! The rules are cel-go's (`checker/checker.go`), as are the messages. Without checking, every type is `dyn` and what cannot be resolved
-//! fails when it is reached.
+//! The rules are cel-go's (`checker/checker.go`), as are the messages. Without checking, every type is `dyn`
+//! and what cannot be resolved fails when it is reached.
 
 mod calls;
 mod constants;
@@ -9,7 +10,7 @@ mod late;
 mod macros;
 
 use super::environment::Environment;
-use super::ir::{Const, Ir, MapEntry};
+use super::ir::{Call, Const, Ir, MapEntry};
 use super::issues::Issue;
 use super::syntax::{Element, Entry, Expr, ExprKind, Field, Literal};
 use super::types::{Mapping, Type, most_general};
@@ -197,8 +198,21 @@ impl Checker<'_> {
         if let Some(lazy) = self.lazy_field(&kind, &ir, field) {
             return lazy;
         }
+        let is_message = matches!(kind, Type::Struct(_));
         let kind = self.field_type(expr.at, &kind, field, is_optional);
-        (Ir::Select { operand: Box::new(ir), field: field.into(), is_optional }, kind)
+        let selected = Ir::Select { operand: Box::new(ir), field: field.into(), is_optional };
+        (if is_message { self.as_declared(selected, &kind) } else { selected }, kind)
+    }
+
+    /// A field of a message in a document: times are strings there.
+    fn as_declared(&self, selected: Ir, kind: &Type) -> Ir {
+        let function = match kind {
+            Type::Timestamp => "timestamp",
+            Type::Duration => "duration",
+            _ => return selected,
+        };
+        let candidates = self.env.functions.get(function).cloned().unwrap_or_default();
+        Ir::Call(Box::new(Call { function: function.into(), candidates, args: vec![selected] }))
     }
 
     /// A field that is a variable of its own.

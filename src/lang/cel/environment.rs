@@ -1,4 +1,5 @@
-//! What an expression may name: functions, macros, variables, message types. A plain value, built once for each kind of policy.
+//! What an expression may name: functions, macros, variables, message types. A plain value, built once for
+//! each kind of policy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +35,8 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method, `(A) -> int`), its code.
+    /// A row: the function's name, the overload's id, its signature (`string.(int) -> string` for a method,
+    /// `(A) -> int`), its code.
     pub const fn new(name: &'static str, id: &'static str, signature: &'static str, native: Native) -> Self {
         Self { name, id, signature, native, cost: None, is_volatile: false, is_guarded: true }
     }
@@ -88,13 +90,16 @@ impl Overload {
 /// A library of cel-go, at the version that a Kubernetes version or Kyverno enables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
-    /// `optional.of`, `.?field`, `[?i]`, `optMap`, `orValue`, …; version 1 adds `optFlatMap`, version 2 `first`, `last`, `unwrapOpt`.
+    /// `optional.of`, `.?field`, `[?i]`, `optMap`, `orValue`, …; version 1 adds `optFlatMap`, version 2
+    /// `first`, `last`, `unwrapOpt`.
     Optionals(u32),
-    /// `charAt`, `format`, `split`, …; version 1 adds `format` and `quote`, version 2 lists and maps in `join`/`format`, version 3 `reverse`.
+    /// `charAt`, `format`, `split`, …; version 1 adds `format` and `quote`, version 2 lists and maps in
+    /// `join`/`format`, version 3 `reverse`.
     Strings(u32),
     /// `math.greatest`, …; version 1 adds rounding, bits, version 2 `math.sqrt`.
     Math(u32),
-    /// `slice`; version 1 adds `flatten`, version 2 `distinct`, `range`, `reverse`, `sort`, `sortBy`, version 3 `first` and `last`.
+    /// `slice`; version 1 adds `flatten`, version 2 `distinct`, `range`, `reverse`, `sort`, `sortBy`, version
+    /// 3 `first` and `last`.
     Lists(u32),
     /// `sets.contains`, `sets.equivalent`, `sets.intersects`.
     Sets,
@@ -150,6 +155,7 @@ pub struct Environment {
     pub(crate) macros: Macros,
     pub(crate) is_homogeneous: bool,
     pub(crate) validates_literals: bool,
+    pub(crate) validates_format: bool,
     pub(crate) instantiates_conversions: bool,
     pub(crate) has_object_literals: bool,
     n_slots: u16,
@@ -166,6 +172,7 @@ impl Environment {
             macros: Macros { exists_one_alias: true, ..Macros::default() },
             is_homogeneous: false,
             validates_literals: false,
+            validates_format: false,
             instantiates_conversions: false,
             has_object_literals: false,
             n_slots: 0,
@@ -202,7 +209,8 @@ impl Environment {
             Library::Bindings => self.macros.bindings = true,
             Library::TwoVariables => self.macros.two_variables = true,
             Library::Block => self.macros.block = true,
-            Library::Strings(_) | Library::Sets | Library::Encoders | Library::Regex => {}
+            Library::Strings(version) => self.validates_format = (1..4).contains(&version),
+            Library::Sets | Library::Encoders | Library::Regex => {}
         }
         self.with_functions(&library::entries(library))
     }
@@ -260,18 +268,25 @@ impl Environment {
         self
     }
 
-    /// With durations, timestamps and regular expressions checked where they are literals, as the API server does.
+    /// With durations, timestamps and regular expressions checked where they are literals, as the API server
+    /// does.
     #[must_use]
     pub fn with_literal_validation(mut self) -> Self {
         self.validates_literals = true;
         self
     }
 
-    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the API server's optimizer does;
-    /// and without `existsOne` over one variable, which its cel-go does not have yet.
+    /// With conversions of constants done when the program is made, so that one that fails refuses it, as the
+    /// API server's optimizer does.
     #[must_use]
     pub fn with_eager_conversions(mut self) -> Self {
         self.instantiates_conversions = true;
+        self
+    }
+
+    /// Without `existsOne` over one variable, which the API server's cel-go does not have yet.
+    #[must_use]
+    pub fn without_exists_one_alias(mut self) -> Self {
         self.macros.exists_one_alias = false;
         self
     }
@@ -285,7 +300,8 @@ impl Environment {
 
     /// With `orValue` on what is no optional, as Kyverno allows it.
     #[must_use]
-    pub fn with_lenient_or_value(self) -> Self {
+    pub fn with_lenient_or_value(mut self) -> Self {
+        self.functions.remove("orValue");
         self.with_functions(&[library::OR_VALUE_OF_ANYTHING])
     }
 

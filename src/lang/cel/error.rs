@@ -1,6 +1,7 @@
 //! Why an evaluation has no value.
 //!
-//! An ordinary error may be absorbed by `&&`, `||`, `all` and `exists`; the others end the evaluation, whatever stands around.
+//! An ordinary error may be absorbed by `&&`, `||`, `all` and `exists`; the others end the evaluation,
+//! whatever stands around.
 
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -1,7 +1,8 @@
 //! Evaluation: walks the program, borrows from document and program, counts cost.
 //!
-//! The order of evaluation, and which of several errors wins, are cel-go's (`interpreter/interpretable.go`); the cost is that of its tracker
-//! (`interpreter/runtimecost.go`), so that the API server's bounds bite at the same place.
+//! The order of evaluation, and which of several errors wins, are cel-go's (`interpreter/interpretable.go`);
+//! the cost is that of its tracker (`interpreter/runtimecost.go`), so that the API server's bounds bite at
+//! the same place.
 
 mod access;
 mod fold;
@@ -336,7 +337,8 @@ impl<'a, 'd> Machine<'a, 'd> {
     }
 }
 
-/// An optional in an optional loses a level where cel-go's conditional passes it on (`relativeAttribute.Resolve`).
+/// An optional in an optional loses a level where cel-go's conditional passes it on
+/// (`relativeAttribute.Resolve`).
 fn flatten(value: Value<'_>) -> Value<'_> {
     match &value {
         Value::Optional(Some(inner)) => match &**inner {
@@ -348,7 +350,8 @@ fn flatten(value: Value<'_>) -> Value<'_> {
     }
 }
 
-/// Whether a value may be given for a declared type: containers are judged by their first entry, as cel-go does.
+/// Whether a value may be given for a declared type: containers are judged by their first entry, as cel-go
+/// does.
 fn fits(kind: &Type, value: &Value<'_>) -> bool {
     match (kind, value) {
         (Type::Dyn | Type::Param(_) | Type::Error, _)

@@ -1,4 +1,5 @@
-//! The program: a tree of resolved operations over slots, with constants computed and regular expressions compiled.
+//! The program: a tree of resolved operations over slots, with constants computed and regular expressions
+//! compiled.
 //!
 //! A program is shared between threads; its constants are lent to each evaluation.
 

@@ -32,9 +32,16 @@ pub(crate) fn entries(library: Library) -> Vec<Entry> {
     }
 }
 
-/// `orValue` on what is no optional: the value itself.
+/// `orValue` on anything, of any type: what an optional holds, or the value itself (Kyverno's
+/// `__orValueCompat__`).
 pub(crate) const OR_VALUE_OF_ANYTHING: Entry =
-    Entry::new("orValue", "dyn_orValue_value", "A.(A) -> A", |_, args| argument(args, 0).cloned());
+    Entry::new("orValue", "dyn_orValue_dyn", "dyn.(dyn) -> dyn", |_, args| {
+        Ok(match argument(args, 0)? {
+            Value::Optional(Some(value)) => (**value).clone(),
+            Value::Optional(None) => argument(args, 1)?.clone(),
+            value => value.clone(),
+        })
+    });
 
 /// The string at a position of the arguments.
 pub(crate) fn text<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v str, EvalError> {

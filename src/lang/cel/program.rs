@@ -11,19 +11,30 @@ use super::issues::CompileErrors;
 use super::syntax;
 use super::types::Type;
 use super::value::Value;
-use crate::limits::CEL_COST_PER_CALL_MAX;
+use crate::limits::{CEL_COST_PER_CALL_MAX, CEL_COST_PER_POLICY_MAX};
 
 /// What evaluations may cost, in the API server's units.
 #[derive(Debug)]
 pub struct Budget {
     per_call: u64,
+    total: u64,
     spent: Cell<u64>,
 }
 
 impl Budget {
     /// A bound for each evaluation.
     pub fn per_call(limit: u64) -> Self {
-        Self { per_call: limit, spent: Cell::new(0) }
+        Self { per_call: limit, total: u64::MAX, spent: Cell::new(0) }
+    }
+
+    /// The API server's bounds: for each evaluation, and for all of one policy and object together.
+    pub fn of_api_server() -> Self {
+        Self { total: CEL_COST_PER_POLICY_MAX, ..Self::per_call(CEL_COST_PER_CALL_MAX) }
+    }
+
+    /// Whether all evaluations together have cost too much; every further one fails.
+    pub fn is_exhausted(&self) -> bool {
+        self.spent.get() > self.total
     }
 
     /// What was spent by all evaluations so far.
@@ -46,6 +57,10 @@ impl Default for Budget {
     }
 }
 
+const OUT_OF_BUDGET: EvalError = EvalError::Cancelled(
+    "validation failed due to running out of cost budget, no further validation rules will be run",
+);
+
 /// A compiled expression; shared between threads.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -65,7 +80,8 @@ impl Program {
         Self::build(env, source, true)
     }
 
-    /// Parses an expression without checking types, as cel-go does where checking is off; for the conformance tests.
+    /// Parses an expression without checking types, as cel-go does where checking is off; for the conformance
+    /// tests.
     #[doc(hidden)]
     pub fn compile_unchecked(env: &Environment, source: &str) -> Result<Self, CompileErrors> {
         Self::build(env, source, false)
@@ -108,6 +124,6 @@ impl Program {
         let mut machine = Machine::new(self, activation, budget.call_limit());
         let outcome = machine.run(&self.root);
         budget.spend(machine.cost());
-        outcome
+        if budget.is_exhausted() { Err(OUT_OF_BUDGET) } else { outcome }
     }
 }

@@ -1,7 +1,8 @@
 //! CEL's concrete syntax: text to a tree whose every node knows its place in the text.
 //!
-//! The tree keeps macro calls as they are written; the checker gives them meaning. Places are those that cel-go reports (the operator of a
-//! binary expression, the parenthesis of a call), so that a caret stands under the same character. Nothing here knows types or functions.
+//! The tree keeps macro calls as they are written; the checker gives them meaning. Places are those that
+//! cel-go reports (the operator of a binary expression, the parenthesis of a call), so that a caret stands
+//! under the same character. Nothing here knows types or functions.
 
 mod lexer;
 mod literal;

@@ -33,7 +33,8 @@ fn refusal(source: &str) -> String {
 fn a_caret_stands_under_the_fault() {
     assert_eq!(
         refusal("1 + undeclared"),
-        "ERROR: <input>:1:5: undeclared reference to 'undeclared' (in container '')\n | 1 + undeclared\n | ....^"
+        "ERROR: <input>:1:5: undeclared reference to 'undeclared' (in container '')\n \
+         | 1 + undeclared\n | ....^"
     );
     assert_eq!(
         refusal("true ||\n  'é' == x"),
@@ -41,7 +42,8 @@ fn a_caret_stands_under_the_fault() {
     );
     assert_eq!(
         refusal("1 + 'a'"),
-        "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + 'a'\n | ..^"
+        "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n \
+         | 1 + 'a'\n | ..^"
     );
 }
 
@@ -117,6 +119,33 @@ fn the_cost_limit_ends_an_evaluation() {
 }
 
 #[test]
+fn all_evaluations_of_a_policy_share_a_budget() {
+    let source = "lists.range(300).all(x, lists.range(300).all(y, x + y >= 0))";
+    let program = Program::compile(&env(), source).expect("a program");
+    let budget = Budget::of_api_server();
+    let n_evaluated = (0..100).take_while(|_| program.evaluate(&NoVariables, &budget).is_ok()).count();
+    assert!((10..20).contains(&n_evaluated), "{n_evaluated}");
+    assert!(budget.is_exhausted());
+    let program = Program::compile(&env(), "true").expect("a program");
+    let error = program.evaluate(&NoVariables, &budget);
+    assert!(error.is_err_and(|error| error.message().starts_with("validation failed due to running out")));
+}
+
+#[test]
+fn times_in_typed_messages_are_instants() {
+    let document = Document::from_json(br#"{"at": "2024-02-29T12:00:00Z"}"#).expect("JSON");
+    let env = Environment::standard()
+        .with_message("m", &[("at", Type::Timestamp)])
+        .with_variable("o", Type::message("m"));
+    let names = Names { object: Ok(document.root().into()), lazy: Value::Null };
+    let program =
+        Program::compile(&env, "o.at.getFullYear() == 2024 && o.at < timestamp(1e10 < 1.0 ? 0 : 9999999999)");
+    let program = program.expect("a program");
+    let value = program.evaluate(&names, &Budget::default()).expect("a value");
+    assert_eq!(value.as_bool(), Some(true));
+}
+
+#[test]
 fn a_list_beyond_all_bounds_is_not_made() {
     let program = Program::compile(&env(), "lists.range(9223372036854775807).size()").expect("a program");
     let error = program.evaluate(&NoVariables, &Budget::default()).expect_err("cancelled");
@@ -125,7 +154,8 @@ fn a_list_beyond_all_bounds_is_not_made() {
 
 #[test]
 fn only_what_is_looked_at_counts_as_read() {
-    let text = br#"{"metadata":{"name":"n","labels":{"a":"b"},"annotations":{"x":"y"}},"spec":{"n":1},"status":{"n":2}}"#;
+    let text = br#"{"metadata": {"name": "n", "labels": {"a": "b"}, "annotations": {"x": "y"}},
+        "spec": {"n": 1}, "status": {"n": 2}}"#;
     let document = Document::from_json(text).expect("JSON");
     for (source, wanted) in [
         ("object.spec.n == 1", Parts::of(Part::Spec)),
@@ -179,4 +209,10 @@ fn programs_are_shared_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<Program>();
     is_shared::<Environment>();
+}
+
+#[test]
+fn values_stay_small() {
+    assert!(std::mem::size_of::<Value<'_>>() <= 32, "{}", std::mem::size_of::<Value<'_>>());
+    assert!(std::mem::size_of::<Result<Value<'_>, EvalError>>() <= 40);
 }

@@ -1,7 +1,8 @@
 //! CEL's types, and when one may stand for another.
 //!
-//! The rules of assignability and of type parameters are the language definition's, as cel-go's checker applies them
-//! (`checker/types.go`): `dyn` goes with everything, a type parameter takes the most general type seen so far.
+//! The rules of assignability and of type parameters are the language definition's, as cel-go's checker
+//! applies them (`checker/types.go`): `dyn` goes with everything, a type parameter takes the most general
+//! type seen so far.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -111,7 +112,8 @@ impl Type {
         }
     }
 
-    /// Reads the notation of function tables: `list(A)`, `optional(string)`, `kubernetes.URL`; one capital letter is a parameter.
+    /// Reads the notation of function tables: `list(A)`, `optional(string)`, `kubernetes.URL`; one capital
+    /// letter is a parameter.
     pub(crate) fn parse(text: &str) -> Type {
         let text = text.trim();
         if let Some((name, rest)) = text.split_once('(') {
@@ -143,7 +145,7 @@ impl Type {
             "timestamp" => Type::Timestamp,
             "type" => Type::Type(None),
             _ if text.len() == 1 => Type::Param(text.into()),
-            _ if text.starts_with("kubernetes.") => Type::message(text),
+            _ if text.starts_with("kubernetes.") || text.starts_with("user.") => Type::message(text),
             _ => Type::opaque(text),
         }
     }
@@ -187,8 +189,12 @@ impl fmt::Display for Type {
 }
 
 /// What type parameters stand for so far.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Mapping(BTreeMap<Arc<str>, Type>);
+#[derive(Debug, Default)]
+pub(crate) struct Mapping {
+    known: BTreeMap<Arc<str>, Type>,
+    /// What stood there before, to go back to when a trial fails.
+    trail: Vec<(Arc<str>, Option<Type>)>,
+}
 
 impl Mapping {
     /// Whether `from` may stand where `to` is wanted; on success the mapping knows what that took.
@@ -198,12 +204,20 @@ impl Mapping {
 
     /// The same for lists of types.
     pub(crate) fn are_assignable(&mut self, to: &[Type], from: &[Type]) -> bool {
-        let mut copy = self.clone();
-        let fits = copy.all_assignable(to, from);
-        if fits {
-            *self = copy;
+        let fits = self.all_assignable(to, from);
+        for (name, before) in std::mem::take(&mut self.trail).into_iter().rev() {
+            match before {
+                _ if fits => {}
+                Some(before) => drop(self.known.insert(name, before)),
+                None => drop(self.known.remove(&name)),
+            }
         }
         fits
+    }
+
+    fn insert(&mut self, name: &Arc<str>, kind: Type) {
+        let before = self.known.insert(name.clone(), kind);
+        self.trail.push((name.clone(), before));
     }
 
     fn all_assignable(&mut self, to: &[Type], from: &[Type]) -> bool {
@@ -245,21 +259,21 @@ impl Mapping {
         if t == param {
             return (true, true);
         }
-        if let Some(known) = self.0.get(name).cloned() {
+        if let Some(known) = self.known.get(name).cloned() {
             if *t == known {
                 return (true, true);
             }
             if self.assignable(t, &known) {
                 let general = most_general(t, &known).clone();
                 if self.is_free_in(param, &general) {
-                    self.0.insert(name.clone(), general);
+                    self.insert(name, general);
                 }
                 return (true, true);
             }
             return (false, true);
         }
         if self.is_free_in(param, t) {
-            self.0.insert(name.clone(), t.clone());
+            self.insert(name, t.clone());
             return (true, false);
         }
         (false, false)
@@ -271,7 +285,7 @@ impl Mapping {
             return false;
         }
         match within {
-            Type::Param(name) => self.0.get(name).is_none_or(|known| self.is_free_in(param, known)),
+            Type::Param(name) => self.known.get(name).is_none_or(|known| self.is_free_in(param, known)),
             Type::List(x) | Type::Type(Some(x)) => self.is_free_in(param, x),
             Type::Map(k, v) => self.is_free_in(param, k) && self.is_free_in(param, v),
             Type::Opaque(_, params) => params.iter().all(|p| self.is_free_in(param, p)),
@@ -283,7 +297,7 @@ impl Mapping {
     pub(crate) fn substitute(&self, t: &Type, unknown_to_dyn: bool) -> Type {
         let inner = |t: &Arc<Type>| Arc::new(self.substitute(t, unknown_to_dyn));
         match t {
-            Type::Param(name) => match self.0.get(name) {
+            Type::Param(name) => match self.known.get(name) {
                 Some(known) => self.substitute(known, unknown_to_dyn),
                 None if unknown_to_dyn => Type::Dyn,
                 None => t.clone(),
@@ -336,7 +350,8 @@ pub(crate) fn collect_params(t: &Type, names: &mut Vec<Arc<str>>) {
     }
 }
 
-/// Renames an overload's own parameters to unknown types from a number on, so that each use of it is independent.
+/// Renames an overload's own parameters to unknown types from a number on, so that each use of it is
+/// independent.
 pub(crate) fn freshen(t: &Type, names: &[Arc<str>], first: usize) -> Type {
     if names.is_empty() {
         return t.clone();

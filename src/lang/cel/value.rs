@@ -1,7 +1,8 @@
 //! What expressions compute: values that borrow the document and the program wherever they can.
 //!
-//! Scalars are copied, containers of a document stay in place ([`Value::Node`] is always a list or a map), computed ones are shared by
-//! reference count on one thread. Equality and order are CEL's: numbers of different types compare by value.
+//! Scalars are copied, containers of a document stay in place ([`Value::Node`] is always a list or a map),
+//! computed ones are shared by reference count on one thread. Equality and order are CEL's: numbers of
+//! different types compare by value.
 
 mod compare;
 mod list;
@@ -269,7 +270,8 @@ impl<'d> Value<'d> {
         super::eval::add(self, other)
     }
 
-    /// The value as JSON, as the API server converts results: maps with string keys, numbers, strings for times and bytes.
+    /// The value as JSON, as the API server converts results: maps with string keys, numbers, strings for
+    /// times and bytes.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         use serde_json::Value as Json;
         Some(match self {

@@ -1,8 +1,9 @@
 //! `authorizer` and its checks (`pkg/cel/library/authz.go`).
 //!
-//! A check is answered by the surroundings: [`Activation::call_host`](crate::lang::cel::Activation::call_host) is asked for
-//! [`CHECK`] with one map (`user`, `path` or `group`, `resource`, `subresource`, `namespace`, `name`, `verb`, selectors) and answers with a map of
-//! `allowed`, `reason` and, if the check itself failed, `error`.
+//! A check is answered by the surroundings:
+//! [`Activation::call_host`](crate::lang::cel::Activation::call_host) is asked for [`CHECK`] with one map
+//! (`user`, `path` or `group`, `resource`, `subresource`, `namespace`, `name`, `verb`, selectors) and answers
+//! with a map of `allowed`, `reason` and, if the check itself failed, `error`.
 
 use crate::lang::cel::{Context, Entry, EvalError, Key, Opaque, Text, Value};
 

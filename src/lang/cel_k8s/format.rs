@@ -1,6 +1,7 @@
 //! `format.named`, `format.dns1123Label()`, … and `validate` (`pkg/cel/library/format.go`).
 //!
-//! The rules and their texts are those of `apimachinery/pkg/util/validation` and `kube-openapi/pkg/validation/strfmt`.
+//! The rules and their texts are those of `apimachinery/pkg/util/validation` and
+//! `kube-openapi/pkg/validation/strfmt`.
 
 use crate::gostd::regexp::Regexp;
 use crate::gostd::time::Time;
@@ -195,8 +196,8 @@ fn label(text: &str) -> Result<Vec<String>, EvalError> {
         faults.push(if is_whole_match(SUBDOMAIN, text)? {
             "must not contain dots".to_owned()
         } else {
-            let what = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and \
-                must start and end with an alphanumeric character";
+            let what = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
+                and must start and end with an alphanumeric character";
             unlike(what, LABEL, &["my-name", "123-abc"])
         });
     }
@@ -209,8 +210,8 @@ fn subdomain(text: &str) -> Result<Vec<String>, EvalError> {
         faults.push(too_long(253, "characters"));
     }
     if !is_whole_match(SUBDOMAIN, text)? {
-        let what = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
-            and must start and end with an alphanumeric character";
+        let what = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
+            or '.', and must start and end with an alphanumeric character";
         faults.push(unlike(what, SUBDOMAIN, &["example.com"]));
     }
     Ok(faults)
@@ -222,8 +223,8 @@ fn label_1035(text: &str) -> Result<Vec<String>, EvalError> {
         faults.push(too_long(63, "characters"));
     }
     if !is_whole_match(LABEL_1035, text)? {
-        let what = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
-            alphabetic character, and end with an alphanumeric character";
+        let what = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
+            start with an alphabetic character, and end with an alphanumeric character";
         faults.push(unlike(what, LABEL_1035, &["my-name", "abc-123"]));
     }
     Ok(faults)
@@ -247,7 +248,8 @@ fn qualified_name(text: &str) -> Result<Vec<String>, EvalError> {
         }
         _ => {
             return Ok(vec![format!(
-                "a valid label key {unlike_name} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+                "a valid label key {unlike_name} with an optional DNS subdomain prefix and '/' \
+                 (e.g. 'example.com/MyName')"
             )]);
         }
     };
@@ -269,8 +271,8 @@ fn label_value(text: &str) -> Result<Vec<String>, EvalError> {
     }
     let pattern = format!("({NAME})?");
     if !is_whole_match(&pattern, text)? {
-        let what = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
-            and must start and end with an alphanumeric character";
+        let what = "a valid label must be an empty string or consist of alphanumeric characters, '-', \
+            '_' or '.', and must start and end with an alphanumeric character";
         faults.push(unlike(what, &pattern, &["MyValue", "my_value", "12345"]));
     }
     Ok(faults)

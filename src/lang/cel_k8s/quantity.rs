@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::gostd::quantity::Quantity;
+use crate::gostd::quantity::{Format, Quantity};
 use crate::lang::cel::{Context, Entry, EvalError, Opaque, Value};
 
 use super::arguments::{argument, own, text};
@@ -110,9 +110,7 @@ fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
 /// The second operand: a quantity, or an integer as one.
 fn operand(args: &[Value<'_>]) -> Result<Quantity, EvalError> {
     match argument(args, 1)? {
-        Value::Int(value) => {
-            Quantity::parse(&value.to_string()).map_err(|error| EvalError::failed(error.to_string()))
-        }
+        Value::Int(value) => Ok(Quantity::from_i64(*value, Format::DecimalExponent)),
         _ => amount(args, 1).cloned(),
     }
 }

@@ -1,4 +1,5 @@
-//! Arbitrary input: parser, checker and evaluator end within their limits and never panic, however deep or odd the text is.
+//! Arbitrary input: parser, checker and evaluator end within their limits and never panic, however deep or
+//! odd the text is.
 
 use std::sync::LazyLock;
 
@@ -191,6 +192,22 @@ fn run_deep_expressions() {
         ] {
             run(&format!("{first}{}", more.repeat(n)), &document);
         }
+    }
+}
+
+#[test]
+fn long_expressions_take_time_in_proportion() {
+    let document = document();
+    for (first, more) in
+        [("1 == 1", " && 1 == 1"), ("[1", ", 2"), ("{'a': 1", ", 'b': object.a"), ("'a' in ['a'", ", 'b'")]
+    {
+        let n = 90_000 / more.len();
+        let close = match first.chars().next() {
+            Some('[' | '\'') => "]",
+            Some('{') => "}",
+            _ => "",
+        };
+        run(&format!("{first}{}{close}", more.repeat(n)), &document);
     }
 }
 

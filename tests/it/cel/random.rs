@@ -1,6 +1,8 @@
-//! Random well-typed expressions: none fails with a type error at run time, and none differs from the API server's own code.
+//! Random well-typed expressions: none fails with a type error at run time, and none differs from the API
+//! server's own code.
 //!
-//! The comparison runs where `PATROL_CEL_RANDOM` says how many expressions (it needs Go): `PATROL_CEL_RANDOM=100000 cargo it random`.
+//! The comparison runs where `PATROL_CEL_RANDOM` says how many expressions (it needs Go):
+//! `PATROL_CEL_RANDOM=100000 cargo it random`.
 
 use std::process::{Command, Stdio};
 
@@ -68,7 +70,8 @@ const KINDS: [Kind; 16] = [
     Kind::Semver,
 ];
 
-/// Templates of each kind: `$B` is any expression of kind bool, `$I` int, … `$x` a variable's name, declared for the part in `<…>`.
+/// Templates of each kind: `$B` is any expression of kind bool, `$I` int, … `$x` a variable's name, declared
+/// for the part in `<…>`.
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn templates(kind: Kind) -> &'static [&'static str] {
     match kind {

@@ -83,7 +83,7 @@ impl Checker<'_> {
         let (mut resolved, is_known) = self.plain_call(expr, target, function, args);
         self.n_exempt -= usize::from(is_exempt);
         if is_known && self.is_checked {
-            if self.env.validates_literals {
+            if self.env.validates_literals || self.env.validates_format {
                 self.demand_valid_literals(expr.at, function, target, args);
             }
             if self.env.instantiates_conversions {
@@ -103,9 +103,12 @@ impl Checker<'_> {
     ) -> (Typed, bool) {
         let n_issues = self.issues.len();
         let mut checked = Vec::with_capacity(args.len() + 1);
+        let before = self.instantiation.take();
         for arg in args {
             checked.push(self.expr(arg));
         }
+        // A receiver is checked behind the arguments but planned before them.
+        let of_args = self.instantiation.take();
         let typed = match target {
             None => {
                 let function = function.strip_prefix('.').unwrap_or(function);
@@ -121,6 +124,7 @@ impl Checker<'_> {
                 }
             }
         };
+        self.instantiation = before.or(self.instantiation.take()).or(of_args);
         (typed, self.issues.len() == n_issues)
     }
 
@@ -131,7 +135,8 @@ impl Checker<'_> {
         self.env.functions.contains_key(name.as_str()).then_some(name)
     }
 
-    /// Conversions of constants and constant expressions are done when the program is made; failing ones refuse it.
+    /// Conversions of constants and constant expressions are done when the program is made; failing ones
+    /// refuse it.
     fn instantiate(&mut self, function: &str, args: &[Expr], ir: Ir) -> Ir {
         let is_conversion = CONVERSIONS.contains(&function) && args.iter().all(is_constant);
         let pattern = match args {

@@ -1,5 +1,6 @@
-//! What the API server looks at once all types are known: literals of one type, constant arguments that cannot work, `format` with a constant
-//! template (cel-go's AST validators, `cel/validator.go` and `ext/formatting.go`).
+//! What the API server looks at once all types are known: literals of one type, constant arguments that
+//! cannot work, `format` with a constant template (cel-go's AST validators, `cel/validator.go` and
+//! `ext/formatting.go`).
 
 use super::super::library::format;
 use super::super::syntax::{Expr, ExprKind, Literal};
@@ -8,6 +9,7 @@ use super::Checker;
 use crate::gostd::regexp::Regexp;
 
 /// One thing to look at.
+#[derive(Clone)]
 pub(super) enum Late {
     /// The elements of a literal must be of one type; `is_first_only` ends at the first that is not.
     Homogeneous { elements: Vec<(u32, Type)>, is_first_only: bool },
@@ -34,11 +36,13 @@ impl Checker<'_> {
     ) {
         let Some(first) = args.first() else { return };
         match (&first.kind, function) {
-            (ExprKind::Literal(literal), "duration" | "timestamp") if !is_convertible(function, literal) => {
+            (ExprKind::Literal(literal), "duration" | "timestamp")
+                if self.env.validates_literals && !is_convertible(function, literal) =>
+            {
                 self.late
                     .push(Late::Invalid { at: first.at, message: format!("invalid {function} argument") });
             }
-            (_, "matches") => {
+            (_, "matches") if self.env.validates_literals => {
                 let Some(pattern) = args.last() else { return };
                 if let ExprKind::Literal(Literal::String(text)) = &pattern.kind
                     && Regexp::compile(text).is_err()
@@ -49,7 +53,7 @@ impl Checker<'_> {
                     });
                 }
             }
-            (ExprKind::List(elements), "format") => {
+            (ExprKind::List(elements), "format") if self.env.validates_format => {
                 let Some(ExprKind::Literal(Literal::String(template))) = target.map(|target| &target.kind)
                 else {
                     return;

@@ -1,6 +1,7 @@
 //! Macros: `has`, comprehensions with one and two variables, `cel.bind`, `optMap`, `sortBy`, `math.greatest`.
 //!
-//! A call is a macro by its name and the number of its arguments, whatever its target is (cel-go's `parser/macro.go` and `ext`).
+//! A call is a macro by its name and the number of its arguments, whatever its target is (cel-go's
+//! `parser/macro.go` and `ext`).
 
 use super::super::ir::{Const, Fold, Ir, Step};
 use super::super::syntax::{Element, Expr, ExprKind, Literal};
@@ -213,7 +214,8 @@ impl Checker<'_> {
             }
             other => {
                 let text = format!(
-                    "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                    "expression of type '{other}' cannot be range of a comprehension \
+                     (must be list, map, or dynamic)"
                 );
                 self.issue(at, text);
                 (Type::Error, Type::Error)
@@ -321,7 +323,11 @@ impl Checker<'_> {
 
     fn opt_map(&mut self, at: u32, target: &Expr, name: &Expr, body: &Expr, wraps: bool) -> Typed {
         let macro_name = if wraps { "optMap" } else { "optFlatMap" };
+        let (n_issues, n_late) = (self.issues.len(), self.late.len());
         let (target, kind) = self.expr(target);
+        // The macro's expansion has the target twice, so its faults are listed twice.
+        self.issues.extend_from_within(n_issues..);
+        self.late.extend_from_within(n_late..);
         let complaint = format!("{macro_name}() variable name must be a simple identifier");
         let Some(name) = self.name(name, &complaint) else {
             return (Ir::Const(Const::Null), Type::Error);

@@ -1,7 +1,7 @@
 //! Comprehensions, with cel-go's rules of which error survives.
 //!
-//! `all` and `exists` keep the first error and go on for a deciding item; `exists_one`, `filter` and a filtered `map` keep the last error of
-//! their condition; everything else ends at its first error.
+//! `all` and `exists` keep the first error and go on for a deciding item; `exists_one`, `filter` and a
+//! filtered `map` keep the last error of their condition; everything else ends at its first error.
 
 use std::rc::Rc;
 
@@ -186,7 +186,8 @@ impl<'d> Machine<'_, 'd> {
         }
     }
 
-    /// An error of a transform ends an unfiltered `map`; a filtered one goes on, as a later condition may fail too.
+    /// An error of a transform ends an unfiltered `map`; a filtered one goes on, as a later condition may
+    /// fail too.
     #[expect(clippy::unused_self, reason = "reads as the other steps")]
     fn fail(&self, error: EvalError, goes_on: bool, state: &mut State<'d>) -> Result<(), EvalError> {
         if !goes_on || !error.is_absorbable() {

@@ -1,7 +1,7 @@
 //! The operators: arithmetic with overflow as an error, order, membership, tests on strings.
 //!
-//! Texts and the choice between `no such overload` and `no such overload: _+_` are cel-go's: the latter where the left operand does not know
-//! the operator at all.
+//! Texts and the choice between `no such overload` and `no such overload: _+_` are cel-go's: the latter where
+//! the left operand does not know the operator at all.
 
 use std::rc::Rc;
 
@@ -223,7 +223,10 @@ impl<'d> Machine<'_, 'd> {
                 (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => return Err(NO_SUCH_OVERLOAD),
                 _ => Value::Bool(left.equals(&right)),
             },
-            Operator::NotEquals => Value::Bool(!left.equals(&right)),
+            Operator::NotEquals => match (&left, &right) {
+                (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => Value::Bool(true),
+                _ => Value::Bool(!left.equals(&right)),
+            },
             Operator::Less | Operator::LessEquals | Operator::Greater | Operator::GreaterEquals => {
                 order(operator, &left, &right)?
             }

@@ -1,5 +1,6 @@
-//! `format`, in its two generations: up to version 3 of the strings library with numbers as an English locale groups them, and from version 4
-//! without a locale (cel-go's `ext/formatting.go` and `ext/formatting_v2.go`).
+//! `format`, in its two generations: up to version 3 of the strings library with numbers as an English locale
+//! groups them, and from version 4 without a locale (cel-go's `ext/formatting.go` and
+//! `ext/formatting_v2.go`).
 
 use std::fmt::Write as _;
 
@@ -211,7 +212,8 @@ fn fixed(value: f64, precision: usize, generation: Generation) -> String {
     }
 }
 
-/// What is wrong with a constant template of the first generation for arguments of these types: the argument's index, if it is at fault.
+/// What is wrong with a constant template of the first generation for arguments of these types: the
+/// argument's index, if it is at fault.
 pub(crate) fn validate(template: &str, kinds: &[Type]) -> Result<(), (Option<usize>, String)> {
     let (mut rest, mut n_used) = (template, 0);
     while let Some((_, tail)) = rest.split_once('%') {
@@ -334,8 +336,8 @@ fn superscript(digit: char) -> char {
     }
 }
 
-const STRING_CLAUSE: &str = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, \
-    types, durations, and timestamps, was given ";
+const STRING_CLAUSE: &str = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, \
+    lists, types, durations, and timestamps, was given ";
 
 fn string_second(value: &Value<'_>) -> Result<String, EvalError> {
     if let Some(list) = value.as_list() {

@@ -1,4 +1,5 @@
-//! Lists: `slice`, `flatten`, `distinct`, `range`, `reverse`, `sort` (cel-go's `ext/lists.go`); `sortBy` is a comprehension.
+//! Lists: `slice`, `flatten`, `distinct`, `range`, `reverse`, `sort` (cel-go's `ext/lists.go`); `sortBy` is a
+//! comprehension.
 
 use super::super::environment::Entry;
 use super::super::error::EvalError;

@@ -1,4 +1,5 @@
-//! The standard functions and operators as a table for the checker; the evaluator has operations of its own for the operators.
+//! The standard functions and operators as a table for the checker; the evaluator has operations of its own
+//! for the operators.
 
 use super::super::environment::Entry;
 use super::super::error::{EvalError, NO_SUCH_OVERLOAD};

@@ -1,4 +1,5 @@
-//! Strings: `charAt`, `indexOf`, `replace`, `split`, `substring`, … (cel-go's `ext/strings.go`); positions count characters.
+//! Strings: `charAt`, `indexOf`, `replace`, `split`, `substring`, … (cel-go's `ext/strings.go`); positions
+//! count characters.
 
 use super::super::environment::Entry;
 use super::super::error::EvalError;
@@ -21,41 +22,52 @@ const BASE: &[Entry] = &[
     }),
     Entry::new("lowerAscii", "string_lower_ascii", "string.() -> string", |_, args| {
         Ok(Value::string(text(args, 0)?.to_ascii_lowercase()))
-    }),
+    })
+    .costing(reading),
     Entry::new("upperAscii", "string_upper_ascii", "string.() -> string", |_, args| {
         Ok(Value::string(text(args, 0)?.to_ascii_uppercase()))
-    }),
+    })
+    .costing(reading),
     Entry::new("replace", "string_replace_string_string", "string.(string, string) -> string", |_, args| {
         replace(text(args, 0)?, text(args, 1)?, text(args, 2)?, -1)
-    }),
+    })
+    .costing(reading_twice),
     Entry::new(
         "replace",
         "string_replace_string_string_int",
         "string.(string, string, int) -> string",
         |_, args| replace(text(args, 0)?, text(args, 1)?, text(args, 2)?, int(args, 3)?),
-    ),
+    )
+    .costing(reading_twice),
     Entry::new("split", "string_split_string", "string.(string) -> list(string)", |_, args| {
         Ok(split(text(args, 0)?, text(args, 1)?, -1))
-    }),
+    })
+    .costing(reading_twice),
     Entry::new("split", "string_split_string_int", "string.(string, int) -> list(string)", |_, args| {
         Ok(split(text(args, 0)?, text(args, 1)?, int(args, 2)?))
-    }),
+    })
+    .costing(reading_twice),
     Entry::new("substring", "string_substring_int", "string.(int) -> string", |_, args| {
         let text = text(args, 0)?;
         let start = int(args, 1)?;
         let end = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
         if start > end { Err(out_of_range(start)) } else { substring(text, start, end) }
-    }),
+    })
+    .costing(reading),
     Entry::new("substring", "string_substring_int_int", "string.(int, int) -> string", |_, args| {
         substring(text(args, 0)?, int(args, 1)?, int(args, 2)?)
-    }),
+    })
+    .costing(reading),
     Entry::new("trim", "string_trim", "string.() -> string", |_, args| {
         Ok(Value::string(text(args, 0)?.trim_matches(is_go_space)))
-    }),
-    Entry::new("join", "list_join", "list(string).() -> string", |_, args| join(args, "")),
+    })
+    .costing(reading),
+    Entry::new("join", "list_join", "list(string).() -> string", |_, args| join(args, ""))
+        .costing(writing_twice),
     Entry::new("join", "list_join_string", "list(string).(string) -> string", |_, args| {
         join(args, text(args, 1)?)
-    }),
+    })
+    .costing(writing_twice),
 ];
 
 const QUOTE: Entry = Entry::new("strings.quote", "strings_quote", "(string) -> string", |_, args| {
@@ -86,8 +98,17 @@ pub(super) fn entries(version: u32) -> Vec<Entry> {
     entries
 }
 
+/// What the API server charges (`pkg/cel/library/cost.go`).
 fn reading(args: &[Value<'_>], _: &Value<'_>) -> u64 {
     args.first().map_or(1, |value| super::super::eval::size_of(value).div_ceil(10))
+}
+
+fn reading_twice(args: &[Value<'_>], _: &Value<'_>) -> u64 {
+    args.first().map_or(1, |value| super::super::eval::size_of(value).div_ceil(5))
+}
+
+fn writing_twice(_: &[Value<'_>], result: &Value<'_>) -> u64 {
+    super::super::eval::size_of(result).div_ceil(5)
 }
 
 /// Go's `unicode.IsSpace`.

@@ -1,6 +1,8 @@
-//! Instants and durations: RFC 3339 as Go reads and writes it, calendar fields in a time zone, checked arithmetic.
+//! Instants and durations: RFC 3339 as Go reads and writes it, calendar fields in a time zone, checked
+//! arithmetic.
 //!
-//! As cel-go's `common/types/{timestamp,duration,overflow}.go`. Nothing here reads the clock or the machine's time zones.
+//! As cel-go's `common/types/{timestamp,duration,overflow}.go`. Nothing here reads the clock or the machine's
+//! time zones.
 
 use super::super::error::{EvalError, NO_SUCH_OVERLOAD};
 use super::super::eval::Context;

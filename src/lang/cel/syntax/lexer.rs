@@ -169,7 +169,7 @@ impl Lexer<'_> {
     fn quoted(&mut self) -> Result<Kind, Issue> {
         let start = self.at;
         self.at += 1;
-        while matches!(self.peek(0), b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'/' | b' ')
+        while self.peek(0).is_ascii_alphanumeric() || matches!(self.peek(0), b'_' | b'.' | b'-' | b'/' | b' ')
         {
             self.at += 1;
         }

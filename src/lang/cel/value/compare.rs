@@ -1,4 +1,5 @@
-//! Equality and order of values. Rules: <https://github.com/google/cel-spec/blob/master/doc/langdef.md#equality>; numbers as cel-go's
+//! Equality and order of values. Rules:
+//! <https://github.com/google/cel-spec/blob/master/doc/langdef.md#equality>; numbers as cel-go's
 //! `common/types/compare.go` compares them.
 
 use std::cmp::Ordering;

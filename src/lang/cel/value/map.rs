@@ -1,7 +1,7 @@
 //! One face for maps of documents and computed maps, and their keys.
 //!
-//! Computed maps keep the order of insertion, maps of a document the order of the text, so that every comprehension is deterministic
-//! (cel-go's order is Go's random one).
+//! Computed maps keep the order of insertion, maps of a document the order of the text, so that every
+//! comprehension is deterministic (cel-go's order is Go's random one).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -13,7 +13,8 @@ use crate::document::{Entries, Node};
 /// From this size on a computed map has an index.
 const INDEXED_FROM: usize = 12;
 
-/// The key of a map. Whole numbers are one kind of key, whatever their type, as lookups in CEL compare them by value.
+/// The key of a map. Whole numbers are one kind of key, whatever their type, as lookups in CEL compare them
+/// by value.
 #[derive(Clone, Debug)]
 pub enum Key<'d> {
     /// A boolean.
