@@ -334,3 +334,30 @@ fn kinds_without_results_in_a_scan_are_named() {
         }
     }
 }
+
+#[test]
+fn an_admission_policy_that_kyverno_generated_is_not_reported_beside_its_source() {
+    let text = r#"{"metadata":{"name":"p","ownerReferences":[
+        {"apiVersion":"policies.kyverno.io/v1","kind":"ValidatingPolicy","name":"q"}]},"spec":{}}"#;
+    let key = PolicyKey {
+        kind: PolicyKind::ValidatingAdmissionPolicy,
+        namespace: String::new(),
+        name: "p".to_owned(),
+    };
+    let source = PolicySource { key, document: document(text), origin: "test".to_owned() };
+    let reason = "it was generated from ValidatingPolicy q, which is evaluated".to_owned();
+    assert_eq!(compile(&source, &Companions::default()).standing, Standing::NotScanned { reason });
+}
+
+#[test]
+fn admission_policies_are_never_asked_about_admission_policies() {
+    let rules = r#"{"apiGroups":["*"],"apiVersions":["*"],"operations":["*"],"resources":["*"]}"#;
+    let spec = format!(
+        r#"{{"matchConstraints":{{"resourceRules":[{rules}]}},"validations":[{{"expression":"true"}}]}}"#
+    );
+    let compiled = policy(PolicyKind::ValidatingAdmissionPolicy, &spec, &[]);
+    let object = r#"{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingAdmissionPolicyBinding",
+        "metadata":{"name":"b"}}"#;
+    assert!(run(&compiled, object, &[]).outcomes.is_empty());
+    assert_eq!(run(&compiled, POD, &[]).outcomes.len(), 1);
+}
