@@ -188,7 +188,7 @@ fn is_scanned(line: &Line, ruling: &Ruling) -> bool {
         }
         PolicyKind::ValidatingPolicy | PolicyKind::NamespacedValidatingPolicy => {
             let mode = spec.and_then(|spec| spec.path(&["evaluation", "mode"])).and_then(Node::as_str);
-            matches!(mode, None | Some("" | "Kubernetes"))
+            matches!(mode, None | Some("" | "Kubernetes" | "JSON"))
         }
         kind => is_scanned_kind(kind),
     }

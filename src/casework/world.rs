@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::document::{Document, Node};
 use crate::folder::{self, Folder, Loaded, Manifest, Origin, Problem};
 use crate::inventory::{Scopes, identify, placed};
-use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId};
+use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use crate::policy::{
     Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, role_of,
 };
@@ -81,10 +81,11 @@ impl World {
         let policies = loader.parsed("policies");
         let exceptions = loader.parsed("exceptions");
         let rulings = loader.rulings(policies, exceptions, &scopes);
-        let subjects = loader.subjects(&values, &mut scopes);
+        let mut subjects = loader.subjects(&values, &mut scopes);
+        subjects.extend(loader.payloads());
         let others = ["targetResources", "paramResources"].map(|key| loader.objects(key, &mut scopes));
         lookups.snapshot = folder::Snapshot::new(scopes);
-        for subject in &subjects {
+        for subject in subjects.iter().filter(|subject| !subject.id.key.kind.is_empty()) {
             lookups.snapshot.insert(subject.id.key.clone(), Arc::clone(&subject.document));
         }
         for object in others.into_iter().flatten().chain(context).chain(cluster) {
@@ -219,6 +220,27 @@ impl Loader<'_> {
             }
         };
         objects.into_iter().map(subject).collect()
+    }
+
+    /// JSON payloads, which are no objects of Kubernetes: they have no kind, and the path of their file for a name.
+    fn payloads(&mut self) -> Vec<Subject> {
+        let mut payloads = Vec::new();
+        let test = self.test;
+        for path in ["jsonPayload", "jsonPayloads"].into_iter().flat_map(|key| strings(test, key)) {
+            let manifests = folder::read_file(&self.folder.join(path), &mut self.problems);
+            for (document, _) in self.parse(&manifests) {
+                let key = ResourceKey { name: path.to_owned(), ..ResourceKey::default() };
+                let id = ResourceId { key, ..ResourceId::default() };
+                payloads.push(Subject {
+                    matched_as: id.clone(),
+                    id,
+                    subresource: String::new(),
+                    document: Arc::new(document.clone().with_integers_as_floats()),
+                    plain: Arc::new(document),
+                });
+            }
+        }
+        payloads
     }
 
     /// The objects of the files that a field names, each once, with the namespace filled in.

@@ -16,6 +16,8 @@ mod names;
 mod params;
 mod request;
 mod selector;
+#[cfg(test)]
+mod tests;
 mod validating_admission_policy;
 mod validating_policy;
 

@@ -115,15 +115,12 @@ fn declared(kind: &Type) -> Type {
 }
 
 fn kyverno_environment() -> Environment {
-    let object = || Type::map(Type::String, Type::Dyn);
     let strings = || Type::list(Type::String);
     let env = admission_environment(KUBERNETES, AdmissionVariables::default())
         .with_library(Library::Bindings)
         .with_library(Library::Encoders)
         .with_library(Library::Math(2))
         .with_lenient_or_value()
-        .with_variable("object", object())
-        .with_variable("oldObject", object())
         .with_message(
             "kubernetes.AdmissionRequest",
             &[("uid", Type::String), ("object", Type::Dyn), ("oldObject", Type::Dyn)],

@@ -39,6 +39,8 @@ pub(super) struct MatchConstraints {
     excludes: Vec<ResourceRule>,
     objects: LabelSelector,
     namespaces: LabelSelector,
+    /// Payloads that are no objects of Kubernetes are meant, and nothing else.
+    is_for_payloads: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -149,7 +151,13 @@ impl MatchConstraints {
             excludes: rules("excludeResourceRules"),
             objects: LabelSelector::compile(node.get("objectSelector")),
             namespaces: LabelSelector::compile(node.get("namespaceSelector")),
+            is_for_payloads: false,
         }
+    }
+
+    /// Those of a policy about JSON payloads, which have no kind.
+    pub(super) fn payloads() -> Self {
+        Self { is_for_payloads: true, ..Self::default() }
     }
 
     /// The kinds that may be meant; wider than what matches, never narrower.
@@ -157,7 +165,8 @@ impl MatchConstraints {
         let mut kinds: Vec<KindSelector> = Vec::new();
         if self.rules.is_empty() {
             let any = || Wildcard::new("*");
-            kinds.push(KindSelector { group: any(), version: any(), kind: any() });
+            let kind = if self.is_for_payloads { Wildcard::new("") } else { any() };
+            kinds.push(KindSelector { group: any(), version: any(), kind });
         }
         for kind in self.rules.iter().flat_map(ResourceRule::kinds) {
             if !kinds.contains(&kind) {
@@ -170,6 +179,9 @@ impl MatchConstraints {
     /// Whether a resource is meant. What the identity tells is asked first, a namespace's labels last.
     pub(super) fn answer(&self, inputs: &Inputs<'_>) -> Answer {
         let key = &inputs.resource.key;
+        if key.kind.is_empty() || self.is_for_payloads {
+            return if key.kind.is_empty() && self.is_for_payloads { Answer::Yes } else { Answer::No };
+        }
         let plural = names::plural_of(&key.group, &key.kind);
         if self.excludes.iter().any(|rule| rule.is_match(inputs, &plural)) {
             return Answer::No;

@@ -77,10 +77,30 @@ fn standing(root: Node<'_>, bindings: &[Binding]) -> Standing {
     if is_disabled(root) {
         return not_scanned("it has the label `reports.kyverno.io/disabled`");
     }
+    if let Some(owner) = generated_from(root) {
+        return Standing::NotScanned { reason: format!("it was generated from {owner}, which is evaluated") };
+    }
     if bindings.is_empty() {
         return not_scanned("it has no binding");
     }
     Standing::Scanned
+}
+
+/// The Kyverno policy that a policy was generated from, so that both are not reported.
+fn generated_from(root: Node<'_>) -> Option<String> {
+    let mut owners = root.path(&["metadata", "ownerReferences"]).into_iter().flat_map(Node::items);
+    owners.find_map(|owner| {
+        let text = |key: &str| owner.get(key).and_then(Node::as_str).unwrap_or_default();
+        let group = text("apiVersion").split('/').next().unwrap_or_default();
+        matches!(group, "kyverno.io" | "policies.kyverno.io")
+            .then(|| format!("{} {}", text("kind"), text("name")))
+    })
+}
+
+/// Whether the API server never asks admission policies about the resource: they must not lock out their own repair.
+fn is_exempt(inputs: &Inputs<'_>) -> bool {
+    let key = &inputs.resource.key;
+    key.group == "admissionregistration.k8s.io" && key.kind.contains("AdmissionPolicy")
 }
 
 impl Binding {
@@ -152,6 +172,9 @@ struct Pending;
 
 impl Evaluator for AdmissionPolicy {
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation {
+        if is_exempt(inputs) {
+            return Evaluation::Done(Vec::new());
+        }
         match self.constraints.answer(inputs) {
             Answer::Yes => {}
             Answer::No => return Evaluation::Done(Vec::new()),

@@ -51,10 +51,14 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let dialect = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let mut variants = Vec::new();
     for spec in std::iter::once(spec).chain(derived.iter().map(Document::root)) {
-        // Without constraints the policy is about nothing.
-        if let Some(constraints) = spec.get("matchConstraints").filter(|node| !node.is_null()) {
-            variants.push(Variant::compile(spec, constraints, dialect, companions));
-        }
+        let constraints = if is_about_payloads(root) {
+            MatchConstraints::payloads()
+        } else {
+            // Without constraints the policy is about nothing.
+            let Some(node) = spec.get("matchConstraints").filter(|node| !node.is_null()) else { continue };
+            MatchConstraints::compile(node, Equivalence::Exact)
+        };
+        variants.push(Variant::compile(spec, constraints, dialect, companions));
     }
     let namespace = (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone());
     Compiled {
@@ -67,6 +71,10 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         warnings: Vec::new(),
         rules: Vec::new(),
     }
+}
+
+fn is_about_payloads(root: Node<'_>) -> bool {
+    root.path(&["spec", "evaluation", "mode"]).and_then(Node::as_str) == Some("JSON")
 }
 
 /// The kinds that any of the constraints may mean, each once.
@@ -108,13 +116,18 @@ pub(super) fn standing(root: Node<'_>) -> Standing {
 }
 
 impl Variant {
-    fn compile(spec: Node<'_>, constraints: Node<'_>, dialect: Dialect, companions: &Companions<'_>) -> Self {
+    fn compile(
+        spec: Node<'_>,
+        constraints: MatchConstraints,
+        dialect: Dialect,
+        companions: &Companions<'_>,
+    ) -> Self {
         let rules = Expressions::compile(&Spec::of(spec), dialect).and_then(|expressions| {
             let exceptions = exception::compile(companions, &expressions)?;
             Ok(Rules { expressions, exceptions })
         });
         Self {
-            constraints: MatchConstraints::compile(constraints, Equivalence::Exact),
+            constraints,
             rules,
             ignores_failures: spec.get("failurePolicy").and_then(Node::as_str) == Some("Ignore"),
         }
