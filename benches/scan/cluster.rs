@@ -218,11 +218,7 @@ impl<'a> Bench<'a> {
         let is_there = self.api.has(&Api::report_path(&namespace, uid)).await?;
         let measure = "cluster, one Pod deleted";
         rows.push(Row::exactly(format!("{measure}: pairs evaluated"), run.stats.evaluated, 0));
-        rows.push(Row::exactly(
-            format!("{measure}: pairs forgotten"),
-            run.stats.forgotten,
-            self.n_policies,
-        ));
+        rows.push(Row::exactly(format!("{measure}: pairs forgotten"), run.stats.forgotten, self.n_policies));
         let note = if run.stats.reports_deleted == 1 {
             "deleted by Patrol"
         } else {

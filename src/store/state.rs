@@ -100,7 +100,8 @@ impl State {
     ) -> Result<ScanEnd, StoreError> {
         if let Some(snapshot) = &self.snapshot {
             let wanted = kind.map(|(group, kind)| kind_prefix(group, kind));
-            let mut records = snapshot.iter().filter(|((prefix, _), _)| wanted.is_none_or(|wanted| wanted == *prefix));
+            let mut records =
+                snapshot.iter().filter(|((prefix, _), _)| wanted.is_none_or(|wanted| wanted == *prefix));
             let stopped = records.any(|(_, record)| visit(record.clone()).is_break());
             return Ok(if stopped { ScanEnd::Stopped } else { ScanEnd::Complete });
         }

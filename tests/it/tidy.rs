@@ -213,7 +213,9 @@ fn room(file: &str) -> Option<String> {
         return None;
     }
     match steps.next() {
-        Some(second) if first == "lang" && is_room(&format!("lang/{second}")) => Some(format!("lang/{second}")),
+        Some(second) if first == "lang" && is_room(&format!("lang/{second}")) => {
+            Some(format!("lang/{second}"))
+        }
         _ => Some(first.to_owned()),
     }
 }
