@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::document::{Document, Parts};
+use crate::document::{Document, Node, Parts};
 use crate::lang::{Companions, Compiled, Evaluation, Inputs, Request, Volatility, compile};
 use crate::model::{
     Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
@@ -52,7 +52,7 @@ struct Run {
 fn run(compiled: &Compiled, object: &str, known: &[(FactKey, &str)]) -> Run {
     let object = document(object);
     let root = object.root();
-    let text = |path: &[&str]| root.path(path).and_then(|node| node.as_str()).unwrap_or_default().to_owned();
+    let text = |path: &[&str]| root.path(path).and_then(Node::as_str).unwrap_or_default().to_owned();
     let api_version = text(&["apiVersion"]);
     let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
     let key = ResourceKey {
