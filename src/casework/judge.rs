@@ -38,7 +38,10 @@ impl Judge<'_> {
     fn line(&mut self, line: &Line) {
         let rulings = meant(line, &self.world.rulings);
         let subjects = selected(line, &self.world.subjects);
-        if !rulings.is_empty() && rulings.iter().all(|(_, ruling)| !is_scanned(line, ruling)) {
+        // Payloads are no part of a scan, and judged where a test has some.
+        let has_payloads = self.world.subjects.iter().any(|subject| subject.id.key.kind.is_empty());
+        let is_judged = |ruling: &Ruling| has_payloads || is_scanned(line, ruling);
+        if !rulings.is_empty() && rulings.iter().all(|(_, ruling)| !is_judged(ruling)) {
             self.run.n_not_scanned += subjects.len().max(1);
             return;
         }
@@ -188,7 +191,7 @@ fn is_scanned(line: &Line, ruling: &Ruling) -> bool {
         }
         PolicyKind::ValidatingPolicy | PolicyKind::NamespacedValidatingPolicy => {
             let mode = spec.and_then(|spec| spec.path(&["evaluation", "mode"])).and_then(Node::as_str);
-            matches!(mode, None | Some("" | "Kubernetes" | "JSON"))
+            matches!(mode, None | Some("" | "Kubernetes"))
         }
         kind => is_scanned_kind(kind),
     }

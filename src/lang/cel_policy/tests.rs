@@ -361,3 +361,12 @@ fn admission_policies_are_never_asked_about_admission_policies() {
     assert!(run(&compiled, object, &[]).outcomes.is_empty());
     assert_eq!(run(&compiled, POD, &[]).outcomes.len(), 1);
 }
+
+#[test]
+fn a_policy_about_json_judges_payloads_and_nothing_else() {
+    let spec = r#"{"evaluation":{"mode":"JSON"},"validations":[{"expression":"object.a > 1"}]}"#;
+    let compiled = policy(PolicyKind::ValidatingPolicy, spec, &[]);
+    assert!(matches!(compiled.standing, Standing::FolderOnly { .. }));
+    assert!(run(&compiled, POD, &[]).outcomes.is_empty());
+    assert_eq!(told(&run(&compiled, r#"{"a":2}"#, &[])), [("", Status::Pass, "success")]);
+}
