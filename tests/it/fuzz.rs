@@ -174,7 +174,9 @@ impl Dice {
     fn disturb(&mut self, value: &mut Value, one_in: usize) {
         match value {
             Value::Array(items) => {
-                items.iter_mut().for_each(|item| self.disturb(item, one_in));
+                for item in items.iter_mut() {
+                    self.disturb(item, one_in);
+                }
                 if self.below(one_in) == 0 && !items.is_empty() {
                     let item = items[self.below(items.len())].clone();
                     items.push(item);

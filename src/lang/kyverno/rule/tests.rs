@@ -361,7 +361,6 @@ fn report_properties_are_shown_with_every_outcome() {
 fn what_is_not_built_is_an_error_that_names_it() {
     for (rule, what) in [
         ("{name: r, validate: {assert: {(cel;a): 1}}}", "`cel`"),
-        ("{name: r, validate: {cel: {expressions: []}}}", "validate.cel"),
         (
             "{name: r, verifyImages: [{imageReferences: ['*'], verifyDigest: false, attestors: [{}]}]}",
             "images.registry",
