@@ -91,6 +91,8 @@ fn incremental_equals_from_scratch_and_a_second_scan_does_nothing() {
     for seed in 0..20 {
         let mut random = Random::new(seed);
         let mut world = World::new(&mut random);
+        // The first scan has nothing to reuse.
+        runtime.block_on(world.scan());
         for _ in 0..8 {
             world.change(&mut random);
             let outcome = runtime.block_on(world.scan());
@@ -98,7 +100,7 @@ fn incremental_equals_from_scratch_and_a_second_scan_does_nothing() {
             n_reused += outcome.totals.pairs.of(Action::Reuse);
         }
     }
-    assert!(n_evaluated > 500 && n_reused > 4 * n_evaluated, "{n_evaluated} evaluated, {n_reused} reused");
+    assert!(n_evaluated > 200 && n_reused > 4 * n_evaluated, "{n_evaluated} evaluated, {n_reused} reused");
 }
 
 #[test]
