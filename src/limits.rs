@@ -93,6 +93,10 @@ pub const PLAN_LINES_MAX: usize = 10_000;
 /// How many objects one worker takes at once: large enough to share look-ups, small enough to keep all workers busy.
 pub const CHUNK_OBJECTS_MAX: usize = 64;
 
+/// How many chunks a worker may have under way: one that it works on, and one whose reports are being written
+/// meanwhile. Each holds up to 64 reports of some 10 KB until the server has taken them.
+pub const CHUNKS_PER_WORKER: usize = 2;
+
 /// How many kinds are listed at once: small kinds are mostly waiting for the server.
 pub const KINDS_LISTED_AT_ONCE: usize = 4;
 

@@ -106,6 +106,8 @@ async fn flush(ctx: &Arc<Context>, outcome: &mut ScanOutcome) {
 /// One scan under way.
 struct Course<'a> {
     ctx: &'a Arc<Context>,
+    /// How many chunks may be under way, their writes included: what waits to be written is held in memory.
+    chunks: Semaphore,
     /// How many chunks may be worked on at once; the list waits for its workers.
     workers: Semaphore,
     /// How many report writes may be under way at once.
@@ -118,6 +120,7 @@ impl<'a> Course<'a> {
         let settings = &ctx.scan.settings;
         Self {
             ctx,
+            chunks: Semaphore::new(settings.n_workers.max(1) * limits::CHUNKS_PER_WORKER),
             workers: Semaphore::new(settings.n_workers.max(1)),
             writes: Semaphore::new(settings.n_writes.max(1)),
             totals: Mutex::default(),
@@ -194,6 +197,7 @@ impl<'a> Course<'a> {
     }
 
     async fn chunk(&self, items: Vec<Listed>) {
+        let _permit = self.chunks.acquire().await;
         if self.ctx.scan.stop.is_stopped() {
             return;
         }
