@@ -17,7 +17,7 @@ use super::{Exit, StateArgs, input, say};
 use crate::folder::FolderSink;
 use crate::inventory::Source;
 use crate::matching::ResourceFilters;
-use crate::model::Status;
+use crate::model::{PolicyKind, Status};
 use crate::output::{self, Finding, Style, Table};
 use crate::plan::Action;
 use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
@@ -187,7 +187,7 @@ async fn run_folder(
         sink,
         state,
         policies: policies.clone(),
-        unknown: listing.unknown,
+        unknown: if are_unread(&args.policies, &extra) { PolicyKind::ALL.into() } else { listing.unknown },
         settings: scan_settings(args, now, filters),
         stop: Stop::default(),
         progress: Arc::default(),
@@ -204,6 +204,12 @@ async fn run_folder(
         || outcome.totals.problems.iter().any(|problem| problem.is_input)
         || outcome.totals.reports.failed > 0;
     Ok(exit(&outcome, fail_on, has_bad_input))
+}
+
+/// Whether a path of policies could not be read at all, as when it is misspelt: then no policy counts as gone.
+fn are_unread(paths: &[PathBuf], read: &crate::folder::Folder) -> bool {
+    let is_named = |file: &str| paths.iter().any(|path| path.as_os_str() == file);
+    read.problems.iter().any(|problem| problem.origin.line == 0 && is_named(&problem.origin.file))
 }
 
 /// Says why there is nothing to find.

@@ -278,6 +278,19 @@ fn a_broken_policy_file_costs_only_itself() {
 }
 
 #[test]
+fn a_misspelt_path_of_policies_forgets_nothing() {
+    let place = Place::with_pods();
+    let reports = ["--reports", "r"];
+    assert_eq!(place.scan(&reports).1.reports(), [2, 0, 0]);
+    let (ran, stats) = place.scan_of(&["m", "-p", "q"], &reports);
+    ran.exits(2).says(&["q: cannot be read"]);
+    assert_eq!((stats.pairs(), stats.reports()), ([0, 0, 0], [0, 0, 0]));
+    let (ran, stats) = place.scan(&reports);
+    ran.exits(1);
+    assert_eq!((stats.pairs(), stats.reports()), ([0, 2, 0], [0, 2, 0]));
+}
+
+#[test]
 fn policies_without_sense_are_told() {
     let place = Place::with_pods();
     place.write(
