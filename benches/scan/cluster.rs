@@ -47,6 +47,26 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Puts the workload and the policies into a cluster that is there already.
+pub(crate) fn load(options: &Options, kubeconfig: &Path) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async { fill(options, &Api::connect(kubeconfig).await?).await })?;
+    Ok(())
+}
+
+/// Installs the definitions, the policies and the objects; how many policies there are.
+async fn fill(options: &Options, api: &Api) -> anyhow::Result<u64> {
+    api.install(&options.shared.join("crds")).await?;
+    let (namespaces, others): (Vec<Value>, Vec<Value>) =
+        options.size.objects().partition(|object| super::w4::kind(object) == "Namespace");
+    let policies = api::read_yaml(&options.policies())?;
+    for objects in [&namespaces, &policies, &others] {
+        let creations = objects.iter().map(Creation::of).collect::<anyhow::Result<Vec<_>>>()?;
+        api.create_all(&creations).await?;
+    }
+    Ok(policies.len() as u64)
+}
+
 struct Bench<'a> {
     options: &'a Options,
     api: Api,
@@ -56,18 +76,11 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    /// Fills the cluster.
+    /// Fills the cluster, and what all measures are taken with.
     async fn load(options: &'a Options, dir: &'a Path, kubeconfig: &'a Path) -> anyhow::Result<Self> {
         let api = Api::connect(kubeconfig).await?;
-        api.install(&options.shared.join("crds")).await?;
-        let (namespaces, others): (Vec<Value>, Vec<Value>) =
-            options.size.objects().partition(|object| super::w4::kind(object) == "Namespace");
-        let policies = api::read_yaml(&options.policies())?;
-        for objects in [&namespaces, &policies, &others] {
-            let creations = objects.iter().map(Creation::of).collect::<anyhow::Result<Vec<_>>>()?;
-            api.create_all(&creations).await?;
-        }
-        Ok(Self { options, api, kubeconfig, dir, n_policies: policies.len() as u64 })
+        let n_policies = fill(options, &api).await?;
+        Ok(Self { options, api, kubeconfig, dir, n_policies })
     }
 
     /// A scan of the cluster with its state in that folder.

@@ -1,8 +1,9 @@
 //! The benchmark of whole scans: every measure that has a bound, from one run, as a Markdown table.
 //!
-//! `cargo bench --bench scan -- [folder|cluster|all|check] [--size DEPLOYMENTS] [--runs N]`. The rows about a
+//! `cargo bench --bench scan -- [folder|cluster|all|check|load] [--size DEPLOYMENTS] [--runs N]`. The rows about a
 //! cluster start the control plane of `tests/cluster/`. `check` compares the workload, object for object,
-//! with what the shared data's own program prints. The policies and that program come from the folder that
+//! with what the shared data's own program prints. `load --kubeconfig FILE` measures nothing: it puts the
+//! workload and the policies into a cluster, to try things by hand. The policies and that program come from the folder that
 //! `PATROL_SHARED` names. The exit code is 1 if a bound does not hold.
 
 mod api;
@@ -41,6 +42,8 @@ enum Part {
     All,
     /// Nothing: compare the workload with the shared data's
     Check,
+    /// Nothing: put the workload and the policies into the cluster that --kubeconfig names
+    Load,
 }
 
 #[derive(Debug, Parser)]
@@ -52,6 +55,9 @@ struct Args {
     /// How many Deployments the workload has; the bounds are stated for 1000
     #[arg(long, value_name = "DEPLOYMENTS", default_value_t = Size::W4.n_deployments)]
     size: usize,
+    /// The cluster that is loaded
+    #[arg(long, value_name = "FILE", required_if_eq("part", "load"))]
+    kubeconfig: Option<PathBuf>,
     /// How often each measure is repeated; the median counts
     #[arg(long, default_value_t = 9)]
     runs: usize,
@@ -95,6 +101,9 @@ fn run(args: &Args) -> anyhow::Result<bool> {
     let options = Options { size: Size::of(args.size), n_runs: args.runs.max(1), shared };
     if args.part == Part::Check {
         return check(&options).map(|()| true);
+    }
+    if args.part == Part::Load {
+        return cluster::load(&options, args.kubeconfig.as_deref().context("--kubeconfig")?).map(|()| true);
     }
     let mut rows = Vec::new();
     if matches!(args.part, Part::Folder | Part::All) {
