@@ -60,7 +60,7 @@ enum Command {
     Scan(Box<scan::ScanArgs>),
     /// Run the service: scheduled scans of the cluster, reports, metrics
     Run(run::RunArgs),
-    /// Tell what the state knows of one resource: each policy's verdict, and why the next scan would evaluate or reuse it
+    /// Tell what is known of one resource: each policy's verdict, what it read, and what the next scan does with it, and why
     Explain(explain::ExplainArgs),
     /// Run `kyverno-test.yaml` files, and judge what they expect
     Test(test::TestArgs),

@@ -13,6 +13,7 @@ mod counts;
 mod discovery;
 mod facts;
 mod failure;
+mod forms;
 mod list;
 mod page;
 mod path;

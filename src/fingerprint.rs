@@ -5,7 +5,7 @@
 //! decided in `plan/`.
 
 use crate::document::{Document, Kind, Node, Part, Parts};
-use crate::model::{FactValue, Fingerprint};
+use crate::model::{FactValue, Fingerprint, Gvk};
 
 #[cfg(test)]
 mod tests;
@@ -130,21 +130,37 @@ impl PartPrints {
         Self(hashers.map(|hasher| hasher.finish()))
     }
 
-    /// One fingerprint over the named parts: what a verdict was derived from.
-    pub fn over(&self, parts: Parts) -> Fingerprint {
-        let mut hasher = Hasher::new("patrol/parts/1");
+    /// The parts in which two objects differ.
+    pub fn differing(&self, other: &Self) -> Parts {
+        let pairs = Part::ALL.into_iter().zip(self.0.iter().zip(&other.0));
+        pairs.filter(|(_, (a, b))| a != b).fold(Parts::NONE, |parts, (part, _)| parts.union(Parts::of(part)))
+    }
+}
+
+/// The parts of a resource in each form that it was read in: as which kind and version, and what it then held.
+/// The first is the form that the resource is known by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FormPrints(pub Vec<(Gvk, PartPrints)>);
+
+impl FormPrints {
+    /// One fingerprint over the named parts of some forms, by position: what a verdict was derived from. A form is
+    /// always read as what it is, so its group, version and kind count as well.
+    pub fn over(&self, forms: &[usize], parts: Parts) -> Fingerprint {
+        let mut hasher = Hasher::new("patrol/forms/1");
         hasher.u64(parts.bits().into());
-        for (part, print) in Part::ALL.into_iter().zip(self.0) {
-            if parts.contains(part) {
-                hasher.print(print);
+        for (form, prints) in forms.iter().filter_map(|form| self.0.get(*form)) {
+            hasher.str(&form.group).str(&form.version).str(&form.kind);
+            for (part, print) in Part::ALL.into_iter().zip(prints.0) {
+                if parts.contains(part) {
+                    hasher.print(print);
+                }
             }
         }
         hasher.finish()
     }
 
-    /// The parts in which two objects differ.
-    pub fn differing(&self, other: &Self) -> Parts {
-        let pairs = Part::ALL.into_iter().zip(self.0.iter().zip(&other.0));
-        pairs.filter(|(_, (a, b))| a != b).fold(Parts::NONE, |parts, (part, _)| parts.union(Parts::of(part)))
+    /// The parts of the form that the resource is known by.
+    pub fn known(&self) -> PartPrints {
+        self.0.first().map(|(_, prints)| *prints).unwrap_or_default()
     }
 }

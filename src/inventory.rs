@@ -6,12 +6,14 @@
 
 mod builtin;
 mod identify;
+mod origin;
 mod scopes;
 mod source;
 #[cfg(test)]
 mod tests;
 
 pub use identify::{Controller, IdentityError, controlled_by, derived_uid, identify, placed};
+pub use origin::Origin;
 pub use scopes::{KindInfo, Scopes, guess_plural};
 pub use source::{
     Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Source, SourceError,

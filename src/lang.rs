@@ -152,6 +152,34 @@ pub enum Volatility {
     MaxAge,
     /// It changes at this instant, in Unix seconds.
     Until(i64),
+    /// Both: it is due again at whichever comes first.
+    MaxAgeOrUntil(i64),
+}
+
+impl Volatility {
+    /// What holds where both hold.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::MaxAge, Self::MaxAge) => Self::MaxAge,
+            (Self::Until(a), Self::Until(b)) => Self::Until(a.min(b)),
+            (Self::MaxAge, Self::Until(at) | Self::MaxAgeOrUntil(at))
+            | (Self::Until(at) | Self::MaxAgeOrUntil(at), Self::MaxAge) => Self::MaxAgeOrUntil(at),
+            (Self::Until(a) | Self::MaxAgeOrUntil(a), Self::Until(b) | Self::MaxAgeOrUntil(b)) => {
+                Self::MaxAgeOrUntil(a.min(b))
+            }
+        }
+    }
+
+    /// The end of what was found out at `now_s`, in Unix seconds.
+    pub fn end(self, now_s: i64, max_age_s: i64) -> i64 {
+        let aged = now_s.saturating_add(max_age_s);
+        match self {
+            Self::MaxAge => aged,
+            Self::Until(at) => at,
+            Self::MaxAgeOrUntil(at) => at.min(aged),
+        }
+    }
 }
 
 /// All that one evaluation may read, and the record of what it did read.
@@ -214,12 +242,8 @@ impl<'a> Inputs<'a> {
 
     /// Notes that the outcomes will not hold for ever.
     pub fn note_volatile(&self, volatility: Volatility) {
-        let sooner = match (self.volatility.get(), volatility) {
-            (Some(Volatility::Until(a)), Volatility::Until(b)) => Volatility::Until(a.min(b)),
-            (Some(Volatility::MaxAge), _) => Volatility::MaxAge,
-            (_, new) => new,
-        };
-        self.volatility.set(Some(sooner));
+        let known = self.volatility.get();
+        self.volatility.set(Some(known.map_or(volatility, |known| known.and(volatility))));
     }
 
     /// Which facts were asked for and are not there.

@@ -11,8 +11,10 @@ mod kinds;
 mod tests;
 
 pub use filters::{DEFAULT_RESOURCE_FILTERS, FilterError, ResourceFilters};
-pub use index::Index;
+pub use index::{Index, Selected};
 pub use kinds::KindPattern;
+
+use std::collections::BTreeSet;
 
 use crate::gostd::wildcard::Wildcard;
 use crate::model::{Gvk, ResourceId};
@@ -44,16 +46,30 @@ impl Selection {
             && self.kinds.iter().any(|kind| kind.selects(resource))
     }
 
-    /// Whether the policy makes pairs with resources of that kind, in some namespace.
-    pub fn selects_kind(&self, gvk: &Gvk) -> bool {
-        self.kinds.iter().any(|kind| kind.selects_kind(&gvk.group, &gvk.version, &gvk.kind))
+    /// In which forms the policy judges a resource that is served in these, by position; none if it makes no pair
+    /// with it anywhere. See [`forms_taken`].
+    pub fn forms(&self, served: &[Gvk]) -> Vec<usize> {
+        forms_taken(&self.kinds, served)
     }
+}
+
+/// The forms (API versions, or a second group) of one and the same object that selectors take, by position and in
+/// order: each selector takes the first one that it selects. `served` has the preferred form first.
+pub fn forms_taken<'s>(selectors: impl IntoIterator<Item = &'s KindSelector>, served: &[Gvk]) -> Vec<usize> {
+    let first = |selector: &KindSelector| served.iter().position(|form| selector.selects_form(form));
+    let taken: BTreeSet<usize> = selectors.into_iter().filter_map(first).collect();
+    taken.into_iter().collect()
 }
 
 impl KindSelector {
     /// Whether the resource is of this kind.
     pub fn selects(&self, resource: &ResourceId) -> bool {
         self.selects_kind(&resource.key.group, &resource.version, &resource.key.kind)
+    }
+
+    /// Whether that kind in that version is this kind.
+    pub fn selects_form(&self, form: &Gvk) -> bool {
+        self.selects_kind(&form.group, &form.version, &form.kind)
     }
 
     /// Whether the kind is this kind.

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use decide::{Decision, Pairs, decide, shortcut};
+pub use decide::{Decision, Pairs, decide, expired, shortcut};
 
 use crate::document::Parts;
 use crate::model::FactKey;

@@ -9,6 +9,7 @@ mod chunk;
 mod coverage;
 mod evaluate;
 mod facts;
+mod forms;
 mod gather;
 mod leftovers;
 mod progress;
@@ -22,15 +23,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 
-pub use coverage::{Coverage, Focus};
+pub use coverage::{Coverage, Focus, Only};
 pub use gather::run;
 pub use progress::{Progress, Reached};
+use totals::Tells;
 pub use totals::{
     Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
 };
 
 use crate::inventory::Source;
-use crate::model::PolicyKind;
+use crate::model::{PolicyKind, ResourceKey};
 use crate::policy::CompiledPolicy;
 use crate::report::{ReportSettings, Sink};
 use crate::store::State;
@@ -79,9 +81,25 @@ pub struct ScanSettings {
     pub is_dry_run: bool,
     /// Whether the outcome holds every report.
     pub collects_reports: bool,
+    /// The only resource that is planned for, all of its pairs told; for a dry run, which looks at nothing else.
+    pub only: Option<Only>,
 }
 
 impl ScanSettings {
+    /// Whether a resource is looked at at all.
+    fn is_meant(&self, key: &ResourceKey) -> bool {
+        self.only.as_ref().is_none_or(|only| only.is(key))
+    }
+
+    /// Which pairs are told one by one.
+    fn tells(&self) -> Tells {
+        match (self.is_dry_run, &self.only) {
+            (false, _) => Tells::Nothing,
+            (true, None) => Tells::Changes,
+            (true, Some(_)) => Tells::Everything,
+        }
+    }
+
     /// The settings of a plain scan at a time.
     pub fn at(now: Timestamp) -> Self {
         Self {
@@ -95,6 +113,7 @@ impl ScanSettings {
             n_writes: 16,
             is_dry_run: false,
             collects_reports: false,
+            only: None,
         }
     }
 }

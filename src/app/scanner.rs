@@ -13,7 +13,7 @@ use crate::matching::ResourceFilters;
 use crate::model::{FactKey, FactValue, PolicyKind};
 use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::report::{ReportSettings, Sink};
-use crate::scan::{self, Coverage, Focus, Progress, Scan, ScanOutcome, ScanSettings, Stop};
+use crate::scan::{self, Coverage, Focus, Only, Progress, Scan, ScanOutcome, ScanSettings, Stop};
 use crate::store::State;
 
 /// What of the configuration decides about scans.
@@ -40,6 +40,8 @@ pub struct Request {
     pub is_verifying: bool,
     /// Whether the plan is told instead of carried out.
     pub is_dry_run: bool,
+    /// The only resource that is planned for.
+    pub only: Option<Only>,
     /// The wish to end.
     pub stop: Stop,
     /// Counts along.
@@ -75,8 +77,10 @@ pub fn cluster_settings(config: &Checked) -> ClusterSettings {
         context: cluster.context.clone(),
         connect_timeout: cluster.connect_timeout,
         request_timeout: cluster.request_timeout,
+        n_burst: cluster.rate_limit_burst,
         requests_per_s: cluster.rate_limit_qps.map(f64::from),
         n_page_objects: cluster.page_size,
+        n_page_bytes: usize::try_from(cluster.page_bytes_max).unwrap_or(usize::MAX),
         reads_exceptions: !config.policies.exception_namespaces.is_empty(),
         ..ClusterSettings::default()
     }
@@ -227,5 +231,6 @@ fn scan_settings(settings: &ScannerSettings, request: &Request, filters: Resourc
         n_writes: config.reports.n_writers,
         is_dry_run: request.is_dry_run,
         collects_reports: settings.collects_reports,
+        only: request.only.clone(),
     }
 }

@@ -141,6 +141,7 @@ impl Service {
             focus,
             is_verifying,
             is_dry_run: false,
+            only: None,
             stop: Stop::default(),
             progress: Arc::default(),
         };

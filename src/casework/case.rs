@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::document::{Document, Node};
-use crate::folder::{self, Origin, Problem};
+use crate::folder::{self, Problem};
+use crate::inventory::Origin;
 use crate::lang::Operation;
 use crate::model::PolicyKind;
 

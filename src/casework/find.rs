@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{Origin, Problem};
+use crate::folder::Problem;
+use crate::inventory::Origin;
 use crate::limits;
 
 /// A test file.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::document::{Document, Node};
-use crate::folder::{self, Folder, Loaded, Manifest, Origin, Problem};
-use crate::inventory::{Scopes, identify, placed};
+use crate::folder::{self, Folder, Loaded, Manifest, Problem};
+use crate::inventory::{Origin, Scopes, identify, placed};
 use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use crate::policy::{
     Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, role_of,

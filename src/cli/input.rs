@@ -1,5 +1,6 @@
 //! What commands have in common before a scan begins: the state, the manifests, the policies.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use jiff::Timestamp;
 
 use super::say;
 use crate::folder::{self, Folder, FolderSource, Places};
-use crate::model::{Fingerprint, ResourceId};
-use crate::policy::{Catalog, CatalogProblem};
+use crate::inventory::Source;
+use crate::model::{Fingerprint, PolicyKind, ResourceId};
+use crate::policy::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::store::{Health, SledStore, State, Store, StoreError, copy_state};
 
 /// The one place where the clock of a command is read.
@@ -98,7 +100,7 @@ pub(super) fn label_of(paths: &[std::path::PathBuf]) -> String {
 }
 
 /// Reads manifests and policies; what the state knows of a document's digest saves parsing it.
-pub(super) fn open_folder(
+fn open_folder(
     label: String,
     folder: &Folder,
     extra: &Folder,
@@ -109,7 +111,7 @@ pub(super) fn open_folder(
     const PLACES: &str = "places";
     let mut known = std::collections::HashMap::<String, ResourceId>::new();
     if let Some(state) = state.filter(|_| trusts_digests) {
-        let _ = state.each_record(None, &mut |record| {
+        let _ = state.each_record(&mut |record| {
             known.insert(record.version, record.id);
             std::ops::ControlFlow::Continue(())
         });
@@ -131,6 +133,99 @@ pub(super) fn open_folder(
         let _ = state.set_note(PLACES, places);
     }
     source
+}
+
+/// What a scan of a folder works with.
+#[derive(Debug)]
+pub(super) struct FolderInputs {
+    pub(super) source: Arc<FolderSource>,
+    /// All policies there are.
+    pub(super) catalog: Catalog,
+    /// Those that are evaluated.
+    pub(super) policies: Vec<Arc<CompiledPolicy>>,
+    /// Kinds of policy of which not everything could be read.
+    pub(super) unknown: BTreeSet<PolicyKind>,
+    pub(super) n_manifests: usize,
+    /// Whether some of the input could not be used.
+    pub(super) has_problems: bool,
+}
+
+/// What a folder is scanned with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FolderArgs<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) policies: &'a [PathBuf],
+    /// Whether policies that a background scan leaves out are left out.
+    pub(super) background_only: bool,
+    pub(super) trusts_digests: bool,
+}
+
+impl FolderInputs {
+    /// Reads the manifests and compiles the policies; says what is wrong with them.
+    pub(super) async fn read(args: FolderArgs<'_>, state: Option<&State>) -> anyhow::Result<Self> {
+        let (folder, extra) = (folder::read(args.paths), folder::read(args.policies));
+        let source = open_folder(label_of(args.paths), &folder, &extra, state, args.trusts_digests);
+        let listing = source.policies().await?;
+        for problem in &listing.problems {
+            say(format_args!("{}: {}", problem.subject, problem.message));
+        }
+        let settings =
+            CatalogSettings { exceptions: ExceptionScope::All, background_only: args.background_only };
+        let catalog = Catalog::build(listing.policies, &listing.companions, &settings);
+        tell_catalog(&catalog);
+        let policies = scanned(&catalog, args.background_only);
+        tell_versions(&source, &policies);
+        Ok(Self {
+            source: Arc::new(source),
+            catalog,
+            policies,
+            unknown: if are_unread(args.policies, &extra) { PolicyKind::ALL.into() } else { listing.unknown },
+            n_manifests: folder.manifests.len(),
+            has_problems: !listing.problems.is_empty(),
+        })
+    }
+}
+
+/// Whether a path of policies could not be read at all, as when it is misspelt: then no policy counts as gone.
+fn are_unread(paths: &[PathBuf], read: &Folder) -> bool {
+    let is_named = |file: &str| paths.iter().any(|path| path.as_os_str() == file);
+    read.problems.iter().any(|problem| problem.origin.line == 0 && is_named(&problem.origin.file))
+}
+
+/// The policies that a scan evaluates; the others are named with their reason.
+fn scanned(catalog: &Catalog, background_only: bool) -> Vec<Arc<CompiledPolicy>> {
+    let is_scanned = |policy: &&Arc<CompiledPolicy>| match &policy.standing {
+        Standing::Scanned => true,
+        Standing::FolderOnly { .. } if !background_only => true,
+        Standing::FolderOnly { reason } | Standing::NotScanned { reason } => {
+            say(format_args!("{}: {} is not scanned: {reason}", policy.origin, policy.key));
+            false
+        }
+    };
+    catalog.policies.iter().filter(is_scanned).cloned().collect()
+}
+
+/// Says which policies are about another version of a kind than the manifests are written in: nobody converts
+/// manifests, so those policies say nothing about them.
+fn tell_versions(source: &FolderSource, policies: &[Arc<CompiledPolicy>]) {
+    for kind in source.kinds_written() {
+        for policy in policies {
+            let named = policy.selection.kinds.iter().find(|selector| {
+                selector.kind.as_literal() == Some(&kind.kind) && selector.group.is_match(&kind.group)
+            });
+            if let Some(named) =
+                named.filter(|_| policy.selection.forms(std::slice::from_ref(&kind)).is_empty())
+            {
+                say(format_args!(
+                    "{}: {} is about version {} of {}, and says nothing about manifests of {kind}",
+                    policy.origin,
+                    policy.key,
+                    named.version.as_str(),
+                    kind.kind
+                ));
+            }
+        }
+    }
 }
 
 /// Reads what stands under the paths.

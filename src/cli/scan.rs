@@ -2,6 +2,8 @@
 
 mod cluster;
 
+pub(super) use cluster::plan as plan_cluster;
+
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,16 +13,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
+use super::input::{FolderArgs, FolderInputs};
 use super::progress::Bar;
 use super::stats::Stats;
 use super::{Exit, StateArgs, input, say};
 use crate::folder::FolderSink;
-use crate::inventory::Source;
+use crate::inventory::{Origin, Source};
 use crate::matching::ResourceFilters;
-use crate::model::{PolicyKind, Status};
+use crate::model::Status;
 use crate::output::{self, Finding, Style, Table};
 use crate::plan::Action;
-use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
+use crate::policy::CompiledPolicy;
 use crate::report::{ReportApi, ReportSettings, Sink};
 use crate::scan::{self, Coverage, Progress, Scan, ScanOutcome, ScanSettings, Stop};
 use crate::store::State;
@@ -35,23 +38,13 @@ pub(super) struct ScanArgs {
     /// Files and folders of policies; they win over policies of the same name among the manifests
     #[arg(short, long = "policy", value_name = "POLICY", num_args = 1.., action = clap::ArgAction::Append)]
     policies: Vec<PathBuf>,
-    /// Scan the cluster that kubeconfig names, once
-    #[arg(long, conflicts_with = "paths")]
-    cluster: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     state: StateArgs,
     /// Remember nothing
     #[arg(long)]
     no_state: bool,
-    /// The kubeconfig file, for --cluster
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    kubeconfig: Option<PathBuf>,
-    /// The context of the kubeconfig, for --cluster
-    #[arg(long, value_name = "NAME", requires = "cluster")]
-    context: Option<String>,
-    /// The service's configuration, for --cluster: filters, exceptions, report settings
-    #[arg(long, value_name = "FILE", requires = "cluster")]
-    config: Option<PathBuf>,
     /// Write the reports as YAML files under this folder; with --cluster, in place of the cluster's
     #[arg(long, value_name = "DIR")]
     reports: Option<PathBuf>,
@@ -87,6 +80,30 @@ pub(super) struct ScanArgs {
     quiet: bool,
 }
 
+/// Which cluster is meant, if one is.
+#[derive(Debug, Args)]
+pub(super) struct ClusterArgs {
+    /// The cluster that kubeconfig names, in place of manifests
+    #[arg(long, conflicts_with = "paths")]
+    cluster: bool,
+    /// The kubeconfig file, for --cluster
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig, for --cluster
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    context: Option<String>,
+    /// The service's configuration, for --cluster: filters, exceptions, report settings
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    config: Option<PathBuf>,
+}
+
+impl ClusterArgs {
+    /// Whether a cluster is meant.
+    pub(super) fn is_asked(&self) -> bool {
+        self.cluster
+    }
+}
+
 #[expect(clippy::doc_markdown, reason = "the comments are help texts")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -119,15 +136,20 @@ enum ApiArg {
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
-        .build()?;
-    if args.cluster {
+    let runtime = runtime()?;
+    if args.cluster.is_asked() {
         let filters = (!args.filter.is_empty()).then_some(filters);
         return runtime.block_on(cluster::run(args, &fail_on, filters));
     }
     runtime.block_on(run_folder(args, &fail_on, filters))
+}
+
+/// The runtime of a scan.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
+        .build()?)
 }
 
 fn fail_on(words: &[String]) -> anyhow::Result<BTreeSet<Status>> {
@@ -164,19 +186,17 @@ async fn run_folder(
         Some(store) => Some(State::open(Arc::clone(store), &label, now.as_second())?.with_snapshot()),
         None => None,
     };
-    let (folder, extra) = (input::read(&args.paths), input::read(&args.policies));
-    let n_objects = folder.manifests.len() as u64;
-    let source = Arc::new(input::open_folder(label, &folder, &extra, state.as_ref(), !args.verify));
-    let listing = source.policies().await?;
-    for problem in &listing.problems {
-        say(format_args!("{}: {}", problem.subject, problem.message));
-    }
-    let settings = CatalogSettings { exceptions: ExceptionScope::All, background_only: args.background_only };
-    let catalog = Catalog::build(listing.policies, &listing.companions, &settings);
-    input::tell_catalog(&catalog);
-    let policies = scanned(&catalog, args.background_only);
-    if listing.problems.is_empty() {
-        tell_nothing_to_do(args, folder.manifests.len(), catalog.policies.len());
+    let of = FolderArgs {
+        paths: &args.paths,
+        policies: &args.policies,
+        background_only: args.background_only,
+        trusts_digests: !args.verify,
+    };
+    let FolderInputs { source, catalog, policies, unknown, n_manifests, has_problems } =
+        FolderInputs::read(of, state.as_ref()).await?;
+    let n_objects = n_manifests as u64;
+    if !has_problems {
+        tell_nothing_to_do(args, n_manifests, catalog.policies.len());
     }
     let sink = match &args.reports {
         Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
@@ -187,7 +207,7 @@ async fn run_folder(
         sink,
         state,
         policies: policies.clone(),
-        unknown: if are_unread(&args.policies, &extra) { PolicyKind::ALL.into() } else { listing.unknown },
+        unknown,
         settings: scan_settings(args, now, filters),
         stop: Stop::default(),
         progress: Arc::default(),
@@ -200,16 +220,10 @@ async fn run_folder(
         input::warn_if_degraded(&**store);
         store.close()?;
     }
-    let has_bad_input = !listing.problems.is_empty()
+    let has_bad_input = has_problems
         || outcome.totals.problems.iter().any(|problem| problem.is_input)
         || outcome.totals.reports.failed > 0;
     Ok(exit(&outcome, fail_on, has_bad_input))
-}
-
-/// Whether a path of policies could not be read at all, as when it is misspelt: then no policy counts as gone.
-fn are_unread(paths: &[PathBuf], read: &crate::folder::Folder) -> bool {
-    let is_named = |file: &str| paths.iter().any(|path| path.as_os_str() == file);
-    read.problems.iter().any(|problem| problem.origin.line == 0 && is_named(&problem.origin.file))
 }
 
 /// Says why there is nothing to find.
@@ -247,19 +261,6 @@ impl ApiArg {
             Self::OpenReports => ReportApi::OpenReports,
         }
     }
-}
-
-/// The policies that a scan evaluates; the others are named with their reason.
-fn scanned(catalog: &Catalog, background_only: bool) -> Vec<Arc<CompiledPolicy>> {
-    let is_scanned = |policy: &&Arc<CompiledPolicy>| match &policy.standing {
-        Standing::Scanned => true,
-        Standing::FolderOnly { .. } if !background_only => true,
-        Standing::FolderOnly { reason } | Standing::NotScanned { reason } => {
-            say(format_args!("{}: {} is not scanned: {reason}", policy.origin, policy.key));
-            false
-        }
-    };
-    catalog.policies.iter().filter(is_scanned).cloned().collect()
 }
 
 /// The policies of a folder, as a listing that stands in for the cluster's.
@@ -318,6 +319,13 @@ async fn next_signal() -> bool {
     tokio::signal::ctrl_c().await.is_ok()
 }
 
+/// Says what went wrong in a scan.
+pub(super) fn tell_problems(outcome: &ScanOutcome) {
+    for problem in outcome.totals.problems.iter().chain(&outcome.problems) {
+        say(format_args!("{}: {}", problem.subject, problem.message));
+    }
+}
+
 fn tell(
     args: &ScanArgs,
     outcome: &ScanOutcome,
@@ -326,9 +334,7 @@ fn tell(
     n_objects: Option<u64>,
     duration: Duration,
 ) -> anyhow::Result<()> {
-    for problem in outcome.totals.problems.iter().chain(&outcome.problems) {
-        say(format_args!("{}: {}", problem.subject, problem.message));
-    }
+    tell_problems(outcome);
     if let Some(n_objects) = n_objects.filter(|n| *n > 0)
         && outcome.totals.n_resources == 0
         && !policies.is_empty()
@@ -351,7 +357,7 @@ fn tell(
     Ok(())
 }
 
-type OriginOf<'a> = &'a dyn Fn(&crate::model::ResourceKey) -> Option<crate::folder::Origin>;
+type OriginOf<'a> = &'a dyn Fn(&crate::model::ResourceKey) -> Option<Origin>;
 
 fn write_results(
     out: &mut dyn Write,

@@ -242,15 +242,21 @@ impl ClusterClient {
     /// Waits until the bounded rate allows one more request.
     async fn wait_for_turn(&self) {
         let Some(per_s) = self.0.settings.requests_per_s.filter(|per_s| *per_s > 0.0) else { return };
+        let every = Duration::from_secs_f64(1.0 / per_s);
         let at = {
             let mut next_at = self.0.next_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let at = next_at.map_or(now, |next_at| next_at.max(now));
-            *next_at = Some(at + Duration::from_secs_f64(1.0 / per_s));
-            at
+            turn(&mut next_at, Instant::now(), every, self.0.settings.n_burst)
         };
         tokio::time::sleep_until(at).await;
     }
+}
+
+/// When a request may go, of which one may every so often and `n_burst` more at once; notes that it goes.
+/// `next_at` is when the next one would without the burst.
+pub(super) fn turn(next_at: &mut Option<Instant>, now: Instant, every: Duration, n_burst: u32) -> Instant {
+    let at = next_at.map_or(now, |next_at| next_at.max(now));
+    *next_at = Some(at + every);
+    at.checked_sub(every.saturating_mul(n_burst)).map_or(now, |at| at.max(now))
 }
 
 /// Reads a reply as a type that expects what it has to.

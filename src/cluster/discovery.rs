@@ -14,12 +14,22 @@ use super::failure::{ApiFailure, FailureClass};
 use super::path::{ResourcePath, escape};
 use crate::inventory::{Discovered, Problem, ScanKind};
 use crate::limits;
-use crate::matching::KindSelector;
+use crate::matching::{KindSelector, forms_taken};
 use crate::model::Gvk;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
                           application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,\
                           application/json";
+
+/// Kinds of two groups that are one and the same objects: the second, and the first, by which they are known
+/// (`k8s.io/kubernetes/pkg/registry/core/rest` and `…/registry/events/rest` share one storage).
+const SAME_OBJECTS: [(GroupKind, GroupKind); 1] = [(("events.k8s.io", "Event"), ("", "Event"))];
+
+/// A kind by its group and name.
+type GroupKind = (&'static str, &'static str);
+
+/// A form that a kind is served in.
+type Form<'d> = (Gvk, &'d Served);
 
 /// A kind in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,8 +272,8 @@ impl Discovery {
         self.groups.get(group)?.iter().find(is_it)
     }
 
-    /// The kinds that any selector selects: each in the preferred version, unless only another is selected.
-    /// Kinds that cannot be listed and watched are no stored objects; that is told where a selector names
+    /// The kinds that any selector selects, each once: known by the first form that is taken, with the others beside
+    /// it. Kinds that cannot be listed and watched are no stored objects; that is told where a selector names
     /// one.
     pub(super) fn select(&self, wanted: &[KindSelector]) -> Discovered {
         let mut discovered = Discovered {
@@ -273,34 +283,21 @@ impl Discovery {
         };
         let mut told = BTreeSet::new();
         let mut is_served = vec![false; wanted.len()];
-        for (group, versions) in &self.groups {
-            let mut taken: BTreeSet<&str> = BTreeSet::new();
-            for served in versions {
-                let mut is_selected = false;
-                let mut is_named = false;
-                for (selector, is_served) in wanted.iter().zip(&mut is_served) {
-                    if selector.selects_kind(group, &served.version, &served.kind) {
-                        *is_served = true;
-                        is_selected = true;
-                        is_named |= selector.kind.as_literal().is_some();
-                    }
-                }
-                if !is_selected || taken.contains(served.kind.as_str()) {
-                    continue;
-                }
-                let gvk =
-                    Gvk { group: group.clone(), version: served.version.clone(), kind: served.kind.clone() };
-                if served.can("list") && served.can("watch") {
-                    taken.insert(&served.kind);
-                    let (plural, is_namespaced) = (served.plural.clone(), served.is_namespaced);
-                    discovered.kinds.push(ScanKind { gvk, plural, is_namespaced });
-                } else if is_named {
-                    told.insert((
-                        gvk.to_string(),
-                        "objects of this kind cannot be listed and are not scanned".to_owned(),
-                    ));
+        for kind in self.kinds() {
+            let (stored, passing): (Vec<_>, Vec<_>) =
+                kind.into_iter().partition(|(_, served)| served.can("list") && served.can("watch"));
+            for (selector, is_served) in wanted.iter().zip(&mut is_served) {
+                let selects = |form: &&Form<'_>| selector.selects_form(&form.0);
+                let (is_stored, passing) =
+                    (stored.iter().any(|form| selects(&form)), passing.iter().find(selects));
+                *is_served |= is_stored || passing.is_some();
+                if let Some((gvk, _)) = passing.filter(|_| !is_stored && selector.kind.as_literal().is_some())
+                {
+                    let message = "objects of this kind cannot be listed and are not scanned".to_owned();
+                    told.insert((gvk.to_string(), message));
                 }
             }
+            discovered.kinds.extend(scan_kind(wanted, &stored));
         }
         for (selector, _) in wanted.iter().zip(is_served).filter(|(_, is_served)| !is_served) {
             if let Some(kind) = selector.kind.as_literal() {
@@ -320,10 +317,41 @@ impl Discovery {
         discovered
     }
 
+    /// Each kind with the forms that it is served in, the preferred one first.
+    fn kinds(&self) -> Vec<Vec<Form<'_>>> {
+        let mut kinds = BTreeMap::<(&str, &str), Vec<Form<'_>>>::new();
+        for (group, versions) in &self.groups {
+            for served in versions {
+                let same = SAME_OBJECTS.iter().find(|(second, _)| *second == (group, &served.kind));
+                let same = same.map(|(_, first)| *first).filter(|first| kinds.contains_key(first));
+                let gvk =
+                    Gvk { group: group.clone(), version: served.version.clone(), kind: served.kind.clone() };
+                kinds.entry(same.unwrap_or((group, &served.kind))).or_default().push((gvk, served));
+            }
+        }
+        kinds.into_values().collect()
+    }
+
     /// Where the objects of a kind are.
     pub(super) fn path_of(group: &str, served: &Served) -> ResourcePath {
         ResourcePath::new(group, &served.version, &served.plural)
     }
+}
+
+/// The kind with these forms as it is to be listed; `None` if no selector takes any of them. Objects that two groups
+/// serve are always known by the first: what is known of them is filed by group and kind.
+fn scan_kind(wanted: &[KindSelector], stored: &[Form<'_>]) -> Option<ScanKind> {
+    let forms: Vec<Gvk> = stored.iter().map(|(gvk, _)| gvk.clone()).collect();
+    let mut taken = forms_taken(wanted, &forms);
+    let has_two_groups = forms.windows(2).any(|pair| matches!(pair, [a, b] if a.group != b.group));
+    if has_two_groups && taken.first().is_some_and(|first| *first > 0) {
+        taken.insert(0, 0);
+    }
+    let mut taken = taken.into_iter();
+    let (gvk, served) = stored.get(taken.next()?)?;
+    let others = taken.filter_map(|at| forms.get(at).cloned()).collect();
+    let (plural, is_namespaced) = (served.plural.clone(), served.is_namespaced);
+    Some(ScanKind { gvk: gvk.clone(), plural, is_namespaced, others })
 }
 
 #[cfg(test)]

@@ -24,12 +24,14 @@ pub(super) struct ListOf<'a> {
     pub(super) selector: &'a str,
     /// Plain JSON, or only the metadata.
     pub(super) accept: &'static str,
+    /// The most objects of a page, if they are to be fewer than usual.
+    pub(super) n_objects_max: Option<u32>,
 }
 
 impl<'a> ListOf<'a> {
     /// All objects of a kind.
     pub(super) fn all(path: &'a ResourcePath) -> Self {
-        Self { path, namespace: "", selector: "", accept: JSON }
+        Self { path, namespace: "", selector: "", accept: JSON, n_objects_max: None }
     }
 }
 
@@ -46,6 +48,10 @@ impl Lists {
         Self { client, limits: DashMap::new() }
     }
 
+    pub(super) fn client(&self) -> &ClusterClient {
+        &self.client
+    }
+
     fn usual(&self) -> u32 {
         self.client.settings().n_page_objects.clamp(1, limits::LIST_PAGE_OBJECTS_MAX)
     }
@@ -54,10 +60,15 @@ impl Lists {
     pub(super) async fn page(&self, of: ListOf<'_>, continues: &str) -> Result<RawPage, ApiFailure> {
         let counted = of.path.counted();
         let key = format!("{counted} {}", of.accept);
-        let mut limit = self.limits.get(&key).map_or(self.usual(), |limit| *limit);
+        let learned = self.limits.get(&key).map_or(self.usual(), |limit| *limit);
+        let mut limit = of.n_objects_max.map_or(learned, |max| max.clamp(1, learned));
         loop {
             let path = of.path.all(of.namespace) + &page_query(limit, continues, of.selector);
-            let ask = Ask::get("list", counted.clone(), path).accepting(of.accept);
+            let mut ask = Ask::get("list", counted.clone(), path).accepting(of.accept);
+            if limit > 1 {
+                // One object is read however large it is.
+                ask.n_bytes_max = ask.n_bytes_max.min(self.client.settings().n_page_bytes);
+            }
             match self.client.ask(&ask).await {
                 Err(failure) if failure.class == FailureClass::TooLarge && limit > 1 => {
                     limit = (limit / 4).max(1);
@@ -76,7 +87,8 @@ impl Lists {
     /// Remembers how many objects of that size make a page of the size that is aimed at.
     fn learn(&self, key: String, page: &RawPage, n_bytes: usize) {
         let per_object = n_bytes / page.items.len().max(1);
-        let fitting = limits::LIST_PAGE_BYTES_AIM / per_object.max(1);
+        let aim = limits::LIST_PAGE_BYTES_AIM.min(self.client.settings().n_page_bytes);
+        let fitting = aim / per_object.max(1);
         let fitting = u32::try_from(fitting).unwrap_or(u32::MAX).clamp(1, self.usual());
         if page.items.is_empty() {
             return;

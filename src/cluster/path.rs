@@ -63,6 +63,11 @@ pub(super) fn page_query(limit: u32, continues: &str, selector: &str) -> String 
     query
 }
 
+/// The parameter of a list of the objects of one name.
+pub(super) fn name_query(name: &str) -> String {
+    format!("fieldSelector=metadata.name%3D{}", escape(name))
+}
+
 /// Escapes a text for a path segment or a parameter.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

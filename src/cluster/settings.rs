@@ -37,8 +37,12 @@ pub struct ClusterSettings {
     pub n_in_flight: usize,
     /// The most requests a second; unbounded if `None`.
     pub requests_per_s: Option<f64>,
+    /// How many requests may go at once above that rate, after a time without any.
+    pub n_burst: u32,
     /// The most objects of one page of a list, at most [`crate::limits::LIST_PAGE_OBJECTS_MAX`].
     pub n_page_objects: u32,
+    /// The most bytes of such a page; a larger one is asked for again in smaller pages.
+    pub n_page_bytes: usize,
     /// Whether policies may call services outside the API server.
     pub allows_service_calls: bool,
     /// Whether policies may POST anything to the API server; if not, only reviews, which change nothing.
@@ -60,7 +64,9 @@ impl Default for ClusterSettings {
             backoff: Duration::from_millis(200),
             n_in_flight: 32,
             requests_per_s: None,
+            n_burst: 0,
             n_page_objects: crate::limits::LIST_PAGE_OBJECTS_MAX,
+            n_page_bytes: crate::limits::REPLY_BYTES_MAX,
             allows_service_calls: false,
             allows_any_post: false,
             reads_exceptions: true,

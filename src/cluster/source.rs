@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use super::client::ClusterClient;
@@ -15,6 +16,7 @@ use super::context_entries::ContextEntries;
 use super::discovery::{Discovery, discover};
 use super::facts::{LabelsOfNamespaces, ask_fact};
 use super::failure::{ApiFailure, FailureClass};
+use super::forms::PageForm;
 use super::list::{ListOf, Lists};
 use super::page::{Meta, metadata_of};
 use super::path::ResourcePath;
@@ -24,7 +26,7 @@ use crate::inventory::{
     Content, Discovered, ListError, Listed, Page, PolicyListing, ScanKind, Source, SourceError,
 };
 use crate::matching::KindSelector;
-use crate::model::{FactKey, FactValue, ResourceId, ResourceKey};
+use crate::model::{FactKey, FactValue, Gvk, ResourceId, ResourceKey};
 use crate::report::{ReportApi, SinkError};
 
 /// Objects, policies and facts of a cluster.
@@ -84,10 +86,14 @@ impl ClusterSource {
 
     async fn page(&self, kind: &ScanKind, cursor: Option<String>) -> Result<Page, ApiFailure> {
         let path = ResourcePath::of(&kind.gvk, &kind.plural);
-        let page = self.lists.page(ListOf::all(&path), cursor.as_deref().unwrap_or_default()).await?;
-        let mut items = Vec::with_capacity(page.items.len());
+        let continues = cursor.unwrap_or_default();
+        let page = self.lists.page(ListOf::all(&path), &continues).await?;
+        let (n_objects, runtime) = (page.items.len(), Handle::current());
+        let form = |gvk: &Gvk| PageForm::new(&self.lists, gvk, &kind.plural, &continues, n_objects, &runtime);
+        let forms: Vec<Arc<PageForm>> = kind.others.iter().map(form).collect();
+        let mut items = Vec::with_capacity(n_objects);
         for content in page.items {
-            items.extend(listed(kind, content)?);
+            items.extend(listed(kind, content, &forms)?);
         }
         Ok(Page { items, next: (!page.continues.is_empty()).then_some(page.continues) })
     }
@@ -117,7 +123,11 @@ impl ClusterSource {
 
 /// Who an object of a list is; `None` for what has no UID, and so is not stored anywhere and cannot own a
 /// report.
-fn listed(kind: &ScanKind, content: bytes::Bytes) -> Result<Option<Listed>, ApiFailure> {
+fn listed(
+    kind: &ScanKind,
+    content: bytes::Bytes,
+    forms: &[Arc<PageForm>],
+) -> Result<Option<Listed>, ApiFailure> {
     let meta: Meta<'_> = metadata_of(&content)?;
     if meta.uid.is_empty() || meta.resource_version.is_empty() {
         return Ok(None);
@@ -131,7 +141,8 @@ fn listed(kind: &ScanKind, content: bytes::Bytes) -> Result<Option<Listed>, ApiF
     let id = ResourceId { key, version: kind.gvk.version.clone(), uid: meta.uid.into_owned() };
     let is_controlled = meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
     let version = meta.resource_version.into_owned();
-    Ok(Some(Listed { id, version, is_controlled, content: Content::Json(content) }))
+    let others = forms.iter().map(|form| form.content(&id)).collect();
+    Ok(Some(Listed { id, version, is_controlled, content: Content::Json(content), others }))
 }
 
 impl Source for ClusterSource {

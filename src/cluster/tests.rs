@@ -1,15 +1,19 @@
 //! The pure parts of the room: pages, discovery, paths, failures, and what writes are made of. The rest is
 //! tested against a real API server, in `tests/it/live/`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::StatusCode;
 
+use super::client::turn;
 use super::discovery::Discovery;
 use super::failure::{ApiFailure, FailureClass};
 use super::page::{Meta, RawPage, metadata_of};
 use super::path::{ResourcePath, counted, escape, page_query, tidy};
 use super::sink::{choose_api, with_resource_version};
 use crate::gostd::wildcard::Wildcard;
+use crate::inventory::ScanKind;
 use crate::matching::KindSelector;
 use crate::report::ReportApi;
 
@@ -17,6 +21,7 @@ const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "items": [
   {"metadata": {"name": ""}, "versions": [{"version": "v1", "freshness": "Current", "resources": [
     {"resource": "pods", "responseKind": {"group": "", "version": "v1", "kind": "Pod"},
      "scope": "Namespaced", "verbs": ["list", "watch"], "subresources": [{"subresource": "status", "responseKind": {"kind": "Pod"}, "verbs": ["get"]}]},
+    {"resource": "events", "responseKind": {"kind": "Event"}, "scope": "Namespaced", "verbs": ["list", "watch"]},
     {"resource": "bindings", "responseKind": {"kind": "Binding"}, "verbs": ["create"]}]}]},
   {"metadata": {"name": "apps"}, "versions": [
     {"version": "v2", "freshness": "Current", "resources": [
@@ -24,6 +29,8 @@ const DISCOVERY: &str = r#"{"kind": "APIGroupDiscoveryList", "items": [
     {"version": "v1", "freshness": "Current", "resources": [
       {"resource": "sets", "responseKind": {"kind": "Set"}, "scope": "Cluster", "verbs": ["list", "watch"]},
       {"resource": "olds", "responseKind": {"kind": "Old"}, "verbs": ["list", "watch"]}]}]},
+  {"metadata": {"name": "events.k8s.io"}, "versions": [{"version": "v1", "freshness": "Current", "resources": [
+    {"resource": "events", "responseKind": {"kind": "Event"}, "scope": "Namespaced", "verbs": ["list", "watch"]}]}]},
   {"metadata": {"name": "stale.example"}, "versions": [{"version": "v1", "freshness": "Stale"}]},
   {"metadata": {"name": "openreports.io"}, "versions": [{"version": "v1alpha1", "resources": [
     {"resource": "reports", "responseKind": {"kind": "Report"}, "scope": "Namespaced", "verbs": ["list"]},
@@ -44,21 +51,33 @@ fn select(selectors: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
         .collect();
     let found = Discovery::of_aggregated(DISCOVERY.as_bytes()).select(&wanted);
     assert_eq!(found.unknown_groups.iter().collect::<Vec<_>>(), ["stale.example"]);
-    let kinds = found.kinds.iter().map(|kind| format!("{} {}", kind.gvk, kind.plural)).collect();
+    let told = |kind: &ScanKind| {
+        let known = format!("{} {}", kind.gvk, kind.plural);
+        kind.others.iter().fold(known, |told, other| format!("{told} + {other}"))
+    };
+    let kinds = found.kinds.iter().map(told).collect();
     let problems = found.problems.into_iter().map(|problem| problem.subject);
     (kinds, problems.filter(|subject| subject != "stale.example/v1").collect())
 }
 
 #[test]
-fn a_kind_is_taken_in_the_preferred_version_unless_only_another_is_selected() {
-    let cases: [Case<'_>; 7] = [
+fn a_kind_is_taken_once_in_the_preferred_version_and_in_those_that_are_named() {
+    let events = "v1/Event events + events.k8s.io/v1/Event";
+    let cases: [Case<'_>; 10] = [
         (&[("*", "*", "Pod")], &["v1/Pod pods"], &[]),
         (&[("apps", "*", "*")], &["apps/v1/Old olds", "apps/v2/Set sets"], &[]),
         (&[("apps", "v1", "Set")], &["apps/v1/Set sets"], &[]),
-        (&[("apps", "v1", "Set"), ("apps", "v2", "Set")], &["apps/v2/Set sets"], &[]),
+        (&[("apps", "v1", "Set"), ("apps", "v2", "Set")], &["apps/v2/Set sets + apps/v1/Set"], &[]),
+        (&[("apps", "v1", "Set"), ("*", "*", "Set")], &["apps/v2/Set sets + apps/v1/Set"], &[]),
+        (&[("*", "*", "Event")], &["v1/Event events"], &[]),
+        (&[("events.k8s.io", "*", "Event")], &[events], &[]),
         (&[("apps", "v3", "Set")], &[], &["apps/v3/Set"]),
         (&[("*", "*", "Binding")], &[], &["v1/Binding"]),
-        (&[("*", "*", "*")], &["v1/Pod pods", "apps/v1/Old olds", "apps/v2/Set sets"], &[]),
+        (
+            &[("*", "*", "*")],
+            &["v1/Event events", "v1/Pod pods", "apps/v1/Old olds", "apps/v2/Set sets"],
+            &[],
+        ),
     ];
     for (selectors, kinds, problems) in cases {
         let (found, told) = select(selectors);
@@ -196,4 +215,20 @@ fn a_replaced_object_says_which_version_it_replaces() {
     let body = String::from_utf8(with_resource_version(json, "12").unwrap()).unwrap();
     assert_eq!(body, r#"{"kind":"R","metadata":{"resourceVersion":"12","name":"n"},"x":"\"metadata\":{"}"#);
     assert!(with_resource_version(b"{}", "12").is_err());
+}
+
+#[test]
+fn requests_go_at_a_rate_with_some_more_at_once() {
+    let (start, second) = (tokio::time::Instant::now(), Duration::from_secs(1));
+    let waits = |n_burst: u32, asked_at_s: &[u64]| {
+        let mut next_at = None;
+        let wait = |at: &u64| {
+            let now = start + second * u32::try_from(*at).unwrap();
+            (turn(&mut next_at, now, second, n_burst) - now).as_secs()
+        };
+        asked_at_s.iter().map(wait).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(0, &[0, 0, 0, 5, 5]), [0, 1, 2, 0, 1]);
+    assert_eq!(waits(2, &[0, 0, 0, 0, 0]), [0, 0, 0, 1, 2]);
+    assert_eq!(waits(2, &[0, 0, 0, 0, 9, 9, 9, 9]), [0, 0, 0, 1, 0, 0, 0, 1]);
 }

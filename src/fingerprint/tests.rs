@@ -4,6 +4,10 @@ fn prints(json: &str) -> PartPrints {
     PartPrints::of(&Document::from_json(json.as_bytes()).unwrap())
 }
 
+fn over(prints: PartPrints, parts: Parts) -> Fingerprint {
+    FormPrints(vec![(Gvk::new("v1", "Pod"), prints)]).over(&[0], parts)
+}
+
 #[test]
 fn the_order_of_keys_and_managed_fields_do_not_count() {
     let a = prints(r#"{"metadata":{"labels":{"a":"1","b":"2"},"managedFields":[1]},"spec":{"x":1,"y":2}}"#);
@@ -43,7 +47,7 @@ fn a_change_moves_exactly_its_part() {
         assert_eq!(base.differing(&changed), Parts::of(part), "{json}");
         for other in Part::ALL {
             assert_eq!(
-                base.over(Parts::of(other)) == changed.over(Parts::of(other)),
+                over(base, Parts::of(other)) == over(changed, Parts::of(other)),
                 other != part,
                 "{json} {other:?}"
             );
@@ -77,4 +81,18 @@ fn values_are_delimited() {
             assert_ne!(print(a), print(b), "{a} {b}");
         }
     }
+}
+
+#[test]
+fn a_form_counts_with_its_version_and_only_where_it_was_read() {
+    let (a, b) = (prints(r#"{"spec":{"x":1}}"#), prints(r#"{"spec":{"y":1}}"#));
+    let forms = |second: PartPrints, version: &str| {
+        FormPrints(vec![(Gvk::new("apps/v2", "Set"), a), (Gvk::new(version, "Set"), second)])
+    };
+    let (spec, base) = (Parts::of(Part::Spec), forms(b, "apps/v1"));
+    assert_eq!(base.over(&[0], spec), forms(a, "apps/v1").over(&[0], spec));
+    assert_ne!(base.over(&[1], spec), forms(a, "apps/v1").over(&[1], spec));
+    assert_ne!(base.over(&[1], spec), forms(b, "apps/v1beta1").over(&[1], spec));
+    assert_ne!(base.over(&[1], Parts::NONE), base.over(&[0], Parts::NONE));
+    assert_ne!(base.over(&[0, 1], spec), base.over(&[0], spec));
 }

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Folder, Manifest, Origin, Problem};
+use super::{Folder, Manifest, Problem};
 use crate::document::Document;
-use crate::inventory::{Scopes, derived_uid, identify, placed};
+use crate::inventory::{Origin, Scopes, derived_uid, identify, placed};
 use crate::model::{ResourceId, ResourceKey};
 
 /// A manifest with its object.

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use serde_saphyr::Options;
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-use super::{Format, Manifest, Origin, Problem};
+use super::{Format, Manifest, Problem};
 use crate::document::{Document, DocumentBuilder, DocumentError, Kind};
+use crate::inventory::Origin;
 use crate::limits;
 use crate::model::Gvk;
 

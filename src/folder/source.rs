@@ -10,10 +10,10 @@ use std::sync::{Arc, OnceLock};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Claims, Folder, Manifest, ManifestError, Origin, Places, Snapshot, Unproven};
+use super::{Claims, Folder, Manifest, ManifestError, Places, Snapshot, Unproven};
 use crate::document::Document;
 use crate::inventory::{
-    Content, Discovered, ListError, Listed, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
+    Content, Discovered, ListError, Listed, Origin, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
     SourceError, controlled_by, identify, placed,
 };
 use crate::matching::KindSelector;
@@ -127,6 +127,15 @@ impl FolderSource {
             unknown: std::collections::BTreeSet::new(),
             problems: self.problems,
         }
+    }
+
+    /// The kinds of the manifests, in the versions that they are written in.
+    pub fn kinds_written(&self) -> BTreeSet<Gvk> {
+        let ids: Vec<&ResourceId> = self.entries.values().map(|entry| &entry.id).collect();
+        let is_same = |a: &&ResourceId, b: &&ResourceId| {
+            (&a.key.group, &a.key.kind, &a.version) == (&b.key.group, &b.key.kind, &b.version)
+        };
+        ids.chunk_by(is_same).filter_map(|same| Some(same.first()?.gvk())).collect()
     }
 
     /// Where an object was read.
@@ -288,7 +297,7 @@ impl Source for FolderSource {
                 let gvk: Gvk = entry.id.gvk();
                 let plural = self.scopes.plural_of(&gvk);
                 let is_namespaced = self.scopes.is_namespaced(&key.group, &key.kind);
-                kinds.insert(slot, ScanKind { gvk, plural, is_namespaced });
+                kinds.insert(slot, ScanKind { gvk, plural, is_namespaced, others: Vec::new() });
             }
         }
         let kinds = kinds.into_values().collect();
@@ -303,6 +312,7 @@ impl Source for FolderSource {
             version: entry.manifest.digest.to_string(),
             is_controlled: entry.is_controlled,
             content: content(entry),
+            others: Vec::new(),
         });
         let page = Page { items: items.collect(), next: None };
         async { Ok(page) }.boxed()

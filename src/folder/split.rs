@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::{Folder, Format, Manifest, Origin, Problem, json, parse};
+use super::{Folder, Format, Manifest, Problem, json, parse};
 use crate::document::{Document, Kind, Node};
+use crate::inventory::Origin;
 use crate::model::Gvk;
 
 /// Splits one file's bytes; documents and problems are appended to `into`.

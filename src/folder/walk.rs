@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Folder, Origin, Problem, split};
+use super::{Folder, Problem, split};
+use crate::inventory::Origin;
 use crate::limits;
 
 /// The path that means standard input.

@@ -41,7 +41,7 @@ pub struct Problem {
     pub is_input: bool,
 }
 
-/// A kind as the source serves it.
+/// A kind as the source serves it, in the form that its resources are known by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScanKind {
     /// Group, version and kind.
@@ -50,6 +50,9 @@ pub struct ScanKind {
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub is_namespaced: bool,
+    /// The other forms in which policies judge the same objects, in the source's order of preference: other
+    /// versions, or a second group that serves them.
+    pub others: Vec<Gvk>,
 }
 
 /// What a source serves of the kinds that policies select.
@@ -83,6 +86,8 @@ pub struct Listed {
     pub is_controlled: bool,
     /// Its content.
     pub content: Content,
+    /// Its content in each of [`ScanKind::others`], in their order. Never older than `content`.
+    pub others: Vec<Content>,
 }
 
 /// The content of a listed object, decoded on demand.
@@ -150,7 +155,8 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// The policies and what belongs to them.
     fn policies(&self) -> BoxFuture<'_, Result<PolicyListing, SourceError>>;
 
-    /// The kinds that any of the selectors selects, each in the one version that is to be read.
+    /// The kinds that any of the selectors selects, each once, in the forms that are to be read
+    /// ([`crate::matching::forms_taken`]).
     fn kinds(&self, wanted: Vec<KindSelector>) -> BoxFuture<'_, Result<Discovered, SourceError>>;
 
     /// One page of the objects of a kind; `cursor` is [`Page::next`] of the page before.

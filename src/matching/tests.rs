@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::model::ResourceKey;
 
@@ -129,7 +131,7 @@ fn the_index_answers_as_the_selections_do() {
         selection(&["apps/v1/*"], None),
         selection(&["Namespace"], Some("a")),
     ];
-    let index = Index::new(selections.clone());
+    let index = Index::new(selections.clone(), BTreeMap::new());
     for resource in [
         resource("v1", "Pod", "a", "x"),
         resource("v1", "Pod", "b", "x"),
@@ -141,9 +143,44 @@ fn the_index_answers_as_the_selections_do() {
         let expected: Vec<usize> =
             selections.iter().enumerate().filter(|(_, s)| s.selects(&resource)).map(|(at, _)| at).collect();
         for _ in 0..2 {
-            assert_eq!(*index.candidates(&resource), *expected, "{}", resource.key);
+            let found = index.find(&resource, &|selected| selected);
+            assert!(found.iter().all(|selected| selected.forms == [0]), "{found:?}");
+            let policies: Vec<usize> = found.iter().map(|selected| selected.policy).collect();
+            assert_eq!(policies, expected, "{}", resource.key);
         }
     }
-    assert!(index.selects_kind(&Gvk::new("v1", "Secret")), "the namespaced policy selects every kind");
-    assert!(!Index::new(vec![selection(&["Pod"], None)]).selects_kind(&Gvk::new("v1", "Secret")));
+}
+
+#[test]
+fn a_policy_judges_the_first_form_that_each_of_its_kinds_selects() {
+    let forms = ["v3", "v2", "v1"].map(|version| Gvk::new(&format!("apps/{version}"), "Set"));
+    let selections = vec![
+        selection(&["Set"], None),
+        selection(&["apps/v1/Set"], None),
+        selection(&["apps/v1/Set", "Set", "apps/v2/*"], None),
+        selection(&["apps/v*/Set"], Some("a")),
+        selection(&["apps/v4/Set", "Pod"], None),
+    ];
+    let index = Index::new(selections, BTreeMap::from([(forms[0].clone(), forms[1..].to_vec())]));
+    let found = |namespace: &str| {
+        let found = index.find(&resource("apps/v3", "Set", namespace, "x"), &|selected| selected);
+        found.iter().map(|selected| (selected.policy, selected.forms.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(found("a"), [(0, vec![0]), (1, vec![2]), (2, vec![0, 1, 2]), (3, vec![0])]);
+    assert_eq!(found("b"), [(0, vec![0]), (1, vec![2]), (2, vec![0, 1, 2])]);
+}
+
+#[test]
+fn an_index_works_out_the_answer_for_a_kind_once() {
+    let index = Index::new(vec![selection(&["Pod"], None), selection(&["Pod"], Some("a"))], BTreeMap::new());
+    let n_made = std::cell::Cell::new(0);
+    for name in 0..100 {
+        for namespace in ["a", "b", "c"] {
+            index.find(&resource("v1", "Pod", namespace, &name.to_string()), &|selected| {
+                n_made.set(n_made.get() + 1);
+                selected
+            });
+        }
+    }
+    assert_eq!(n_made.get(), 2, "in the namespace of the one policy, and elsewhere");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{JunitCase, JunitState, Table};
-use crate::folder::Origin;
+use crate::inventory::Origin;
 use crate::model::{Severity, Status, Summary};
 
 /// One result: what one rule says about one resource.

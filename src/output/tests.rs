@@ -1,5 +1,5 @@
 use super::*;
-use crate::folder::Origin;
+use crate::inventory::Origin;
 use crate::model::{Severity, Status};
 
 fn finding(policy: &str, rule: &str, name: &str, status: Status) -> Finding {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Action, Reason};
 use crate::document::Parts;
-use crate::fingerprint::PartPrints;
+use crate::fingerprint::{FormPrints, PartPrints};
 use crate::model::{FactKey, Fingerprint, IndexRecord, PolicyKey, PolicyKind, Verdict};
 use crate::policy::CompiledPolicy;
 
@@ -29,9 +29,13 @@ pub fn shortcut(
 pub struct Pairs<'a> {
     /// The policies that select the resource, sorted by key.
     pub policies: &'a [Arc<CompiledPolicy>],
-    /// The resource's parts now.
-    pub prints: &'a PartPrints,
-    /// Its parts when it was last stored, to name what changed; `None` if it is new.
+    /// In which forms of the resource each policy judges, by position in `prints`; a policy that is not in here
+    /// judges in the first.
+    pub forms: &'a [Vec<usize>],
+    /// The resource's parts now, in the forms that policies judge.
+    pub prints: &'a FormPrints,
+    /// The parts of the form that it is known by when it was last stored, to name what changed; `None` if it is
+    /// new.
     pub prints_before: Option<&'a PartPrints>,
     /// The facts that stored verdicts read, as they are now. An absent key could not be fetched.
     pub facts: &'a BTreeMap<FactKey, Fingerprint>,
@@ -43,6 +47,12 @@ pub struct Pairs<'a> {
     pub is_verified: &'a dyn Fn(&PolicyKey) -> bool,
     /// The time of the scan, in Unix seconds.
     pub now_s: i64,
+}
+
+impl Pairs<'_> {
+    fn forms_of(&self, policy: usize) -> &[usize] {
+        self.forms.get(policy).map_or(&[0], Vec::as_slice)
+    }
 }
 
 impl std::fmt::Debug for Pairs<'_> {
@@ -76,7 +86,7 @@ pub fn decide(pairs: &Pairs<'_>, verdicts: &[Verdict]) -> Vec<Decision> {
         let verdict = stored.get(&policy.key).copied();
         let (action, reason) = match verdict.and_then(|v| verdicts.get(v)) {
             None => (Action::Evaluate, Reason::NoVerdict),
-            Some(verdict) => judge(pairs, policy, verdict),
+            Some(verdict) => judge(pairs, at, policy, verdict),
         };
         decisions.push(Decision { policy: Some(at), verdict, action, reason });
     }
@@ -94,29 +104,35 @@ pub fn decide(pairs: &Pairs<'_>, verdicts: &[Verdict]) -> Vec<Decision> {
     decisions
 }
 
-fn judge(pairs: &Pairs<'_>, policy: &CompiledPolicy, verdict: &Verdict) -> (Action, Reason) {
-    let Some(reason) = stale(pairs, policy, verdict) else {
+fn judge(pairs: &Pairs<'_>, at: usize, policy: &CompiledPolicy, verdict: &Verdict) -> (Action, Reason) {
+    let Some(reason) = stale(pairs, at, policy, verdict) else {
         if (pairs.is_verified)(&policy.key) {
             return (Action::Evaluate, Reason::Verification);
         }
-        let moved = pairs.prints_before.is_none_or(|before| before != pairs.prints);
+        let moved = pairs.prints_before.is_none_or(|before| *before != pairs.prints.known());
         return (Action::Reuse, if moved { Reason::NotRead } else { Reason::Unchanged });
     };
     if (pairs.is_due)(&policy.key) { (Action::Evaluate, reason) } else { (Action::Reuse, Reason::NotDue) }
 }
 
 /// Why the verdict no longer holds, if so.
-fn stale(pairs: &Pairs<'_>, policy: &CompiledPolicy, verdict: &Verdict) -> Option<Reason> {
+fn stale(pairs: &Pairs<'_>, at: usize, policy: &CompiledPolicy, verdict: &Verdict) -> Option<Reason> {
     if verdict.policy_print != policy.fingerprint {
         return Some(Reason::PolicyChanged);
     }
-    if pairs.prints.over(verdict.parts) != verdict.input_print {
-        let changed = pairs.prints_before.map_or(verdict.parts, |before| before.differing(pairs.prints));
+    if pairs.prints.over(pairs.forms_of(at), verdict.parts) != verdict.input_print {
+        let now = pairs.prints.known();
+        let changed = pairs.prints_before.map_or(verdict.parts, |before| before.differing(&now));
         let read = Parts::from_bits(changed.bits() & verdict.parts.bits());
         return Some(Reason::ResourceChanged(if read.is_empty() { verdict.parts } else { read }));
     }
     if let Some((key, _)) = verdict.facts.iter().find(|(key, print)| pairs.facts.get(key) != Some(print)) {
         return Some(Reason::FactChanged(key.clone()));
     }
-    verdict.valid_until_s.filter(|until| pairs.now_s >= *until).map(|_| Reason::Expired)
+    expired(verdict, pairs.now_s)
+}
+
+/// Whether the verdict's time is over.
+pub fn expired(verdict: &Verdict, now_s: i64) -> Option<Reason> {
+    verdict.valid_until_s.filter(|until| now_s >= *until).map(|_| Reason::Expired)
 }

@@ -8,23 +8,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::applicable::{Applicable, Finder};
+use super::applicable::{Applicable, Finder, Judge};
 use super::evaluate::{Evaluated, evaluate};
 use super::facts::FactCache;
+use super::forms::Forms;
 use super::reports::{self, Standing, Step};
-use super::{Drift, PlanLine, Scan, Totals};
+use super::{Drift, PlanLine, Scan, Tells, Totals};
 use crate::document::{Document, Parts};
-use crate::fingerprint::PartPrints;
+use crate::fingerprint::{FormPrints, PartPrints};
 use crate::inventory::{Listed, Problem};
-use crate::lang::Volatility;
 use crate::model::{
     DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
     WrittenReport,
 };
 use crate::plan::{self, Action, Decision, Pairs, Reason};
-use crate::policy::CompiledPolicy;
 use crate::report::{Report, ReportWrite, reported_status};
-use crate::store::StateChange;
+use crate::store::{State, StateChange, StoreError};
 
 /// What all workers of one scan share.
 #[derive(Debug)]
@@ -68,17 +67,9 @@ pub(super) struct Done {
 /// Works on a chunk, and stores what it found out.
 pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
     let mut worker = Worker { ctx, known: BTreeMap::new(), tallied: BTreeMap::new(), done: Done::default() };
-    let ids: Vec<&ResourceId> = items.iter().map(|item| &item.id).collect();
-    let records = match &ctx.scan.state {
-        Some(state) => state.records(&ids).unwrap_or_else(|_| {
-            worker.done.totals.n_state_faults += 1;
-            vec![None; ids.len()]
-        }),
-        None => vec![None; ids.len()],
-    };
-    for (item, record) in items.iter().zip(records) {
+    for visit in worker.visits(items) {
         worker.done.totals.n_resources += 1;
-        worker.visit(item, record);
+        worker.carry(visit);
     }
     worker.sum_up();
     store(ctx, &mut worker.done);
@@ -104,18 +95,56 @@ struct Worker<'a> {
     done: Done,
 }
 
+/// One object of the chunk, with what is stored of it.
+struct Visit<'a> {
+    item: &'a Listed,
+    record: Option<IndexRecord>,
+    applicable: Arc<Applicable>,
+    /// Whether nothing has to be looked at.
+    is_passed_over: bool,
+    /// The stored verdicts, if they are needed.
+    verdicts: Vec<Verdict>,
+}
+
 impl Worker<'_> {
-    fn visit(&mut self, item: &Listed, record: Option<IndexRecord>) {
-        let ctx = self.ctx;
-        let applicable = ctx.finder.find(&item.id);
+    /// Reads what is stored of the objects: all records at once, then the verdicts of those that are looked at.
+    fn visits<'i>(&mut self, items: &'i [Listed]) -> Vec<Visit<'i>> {
+        let ids: Vec<&ResourceId> = items.iter().map(|item| &item.id).collect();
+        let records = self.stored(|state| state.records(&ids)).unwrap_or_else(|| vec![None; ids.len()]);
+        let visit = |(item, record): (&'i Listed, Option<IndexRecord>)| {
+            let applicable = self.ctx.finder.find(&item.id);
+            let is_passed_over =
+                record.as_ref().is_some_and(|record| self.can_pass_over(item, record, &applicable));
+            Visit { item, record, applicable, is_passed_over, verdicts: Vec::new() }
+        };
+        let mut visits: Vec<Visit<'_>> = items.iter().zip(records).map(visit).collect();
+        let is_shown = self.ctx.scan.settings.collects_reports;
+        let is_wanted =
+            |visit: &&mut Visit<'_>| visit.record.is_some() && (is_shown || !visit.is_passed_over);
+        let wanted: Vec<&mut Visit<'_>> = visits.iter_mut().filter(is_wanted).collect();
+        let ids: Vec<&ResourceId> = wanted.iter().map(|visit| &visit.item.id).collect();
+        let verdicts = self.stored(|state| state.verdicts_of(&ids)).unwrap_or_default();
+        wanted.into_iter().zip(verdicts).for_each(|(visit, verdicts)| visit.verdicts = verdicts);
+        visits
+    }
+
+    /// Reads from the state; `None`, counted, if it does not answer, or there is none.
+    fn stored<T>(&mut self, read: impl FnOnce(&State) -> Result<T, StoreError>) -> Option<T> {
+        let answer = read(self.ctx.scan.state.as_ref()?);
+        self.done.totals.n_state_faults += u64::from(answer.is_err());
+        answer.ok()
+    }
+
+    fn carry(&mut self, visit: Visit<'_>) {
+        let Visit { item, record, applicable, is_passed_over, verdicts } = visit;
         if record.is_none() && applicable.policies.is_empty() {
             return;
         }
-        if let Some(record) = record.as_ref().filter(|record| self.can_pass_over(item, record, &applicable)) {
-            return self.pass_over(&item.id, record, &applicable);
+        if let Some(record) = record.as_ref().filter(|_| is_passed_over) {
+            return self.pass_over(&item.id, record, &verdicts, &applicable);
         }
         match item.content.decode(&item.id.gvk()) {
-            Ok(object) => self.look_at(item, &object, record.as_ref(), &applicable),
+            Ok(object) => self.look_at(item, &object, record.as_ref(), verdicts, &applicable),
             Err(message) => {
                 // What cannot be read is not gone: everything about it stays as it is.
                 self.done.totals.problems.push(Problem {
@@ -139,36 +168,48 @@ impl Worker<'_> {
             && reports::is_as_remembered(&self.ctx.standing, &item.id, record.report.as_ref())
     }
 
-    fn pass_over(&mut self, id: &ResourceId, record: &IndexRecord, applicable: &Applicable) {
+    fn pass_over(
+        &mut self,
+        id: &ResourceId,
+        record: &IndexRecord,
+        verdicts: &[Verdict],
+        applicable: &Applicable,
+    ) {
         let totals = &mut self.done.totals;
         totals.n_passed_over += 1;
-        totals.pairs.add(Action::Reuse, &Reason::Unchanged, applicable.policies.len() as u64);
+        match self.ctx.scan.settings.tells() {
+            Tells::Everything => applicable.policies.iter().for_each(|policy| {
+                totals.pair(Tells::Everything, id, &policy.key, Action::Reuse, &Reason::Unchanged);
+            }),
+            _ => totals.pairs.add(Action::Reuse, &Reason::Unchanged, applicable.policies.len() as u64),
+        }
         totals.reports.unchanged += u64::from(record.report.is_some());
         self.tally(id, &record.tallies, applicable);
         if self.ctx.scan.settings.collects_reports {
-            let verdicts = self.verdicts(id);
-            self.collect(self.report(id, &verdicts, applicable));
+            self.collect(self.report(id, verdicts, applicable));
         }
     }
 
     fn look_at(
         &mut self,
         item: &Listed,
-        object: &Document,
+        object: &Arc<Document>,
         record: Option<&IndexRecord>,
+        stored: Vec<Verdict>,
         applicable: &Arc<Applicable>,
     ) {
         let (ctx, id) = (self.ctx, &item.id);
-        let prints = PartPrints::of(object);
-        let prints_before = record.map(|record| PartPrints(record.prints));
-        let stored = if record.is_some() { self.verdicts(id) } else { Vec::new() };
-        let facts_now = self.facts_now(&stored);
         let is_excluded = ctx.scan.settings.coverage.excludes_by_label(object);
         let policies = if is_excluded { &[][..] } else { &applicable.policies[..] };
+        let judged = if is_excluded { &[][..] } else { &applicable.forms[..] };
+        let forms = Forms::read(item, object, ctx.finder.others(id), judged);
+        let prints_before = record.map(|record| PartPrints(record.prints));
+        let facts_now = self.facts_now(&stored);
         let focus = &ctx.scan.settings.focus;
         let pairs = Pairs {
             policies,
-            prints: &prints,
+            forms: judged,
+            prints: &forms.prints,
             prints_before: prints_before.as_ref(),
             facts: &facts_now,
             unknown: &ctx.scan.unknown,
@@ -177,17 +218,8 @@ impl Worker<'_> {
             now_s: ctx.now_s,
         };
         let decisions = plan::decide(&pairs, &stored);
-        let kept = self.carry_out(id, object, &prints, policies, stored, decisions);
-        self.settle(item, prints, record, applicable, kept);
-    }
-
-    /// The stored verdicts of a resource.
-    fn verdicts(&mut self, id: &ResourceId) -> Vec<Verdict> {
-        let Some(state) = &self.ctx.scan.state else { return Vec::new() };
-        state.verdicts(id).unwrap_or_else(|_| {
-            self.done.totals.n_state_faults += 1;
-            Vec::new()
-        })
+        let kept = self.carry_out(id, &forms, applicable, stored, decisions);
+        self.settle(item, forms.prints.known(), record, applicable, kept);
     }
 
     /// What the facts that stored verdicts read are now.
@@ -206,27 +238,28 @@ impl Worker<'_> {
     fn carry_out(
         &mut self,
         id: &ResourceId,
-        object: &Document,
-        prints: &PartPrints,
-        policies: &[Arc<CompiledPolicy>],
+        forms: &Forms,
+        applicable: &Applicable,
         stored: Vec<Verdict>,
         decisions: Vec<Decision>,
     ) -> Kept {
         let mut stored: Vec<Option<Verdict>> = stored.into_iter().map(Some).collect();
-        let mut kept = Kept::default();
+        let mut kept = Kept { is_unsettled: forms.is_incomplete(), ..Kept::default() };
         for decision in decisions {
             let before = decision.verdict.and_then(|at| stored.get_mut(at)).and_then(Option::take);
-            let policy = decision.policy.and_then(|at| policies.get(at));
-            let Some(key) =
-                policy.map(|policy| &policy.key).or(before.as_ref().map(|verdict| &verdict.policy)).cloned()
+            let policy = decision.policy.and_then(|at| applicable.judge(at));
+            let Some(key) = policy
+                .map(|judge| &judge.policy.key)
+                .or(before.as_ref().map(|verdict| &verdict.policy))
+                .cloned()
             else {
                 continue;
             };
-            let tell = self.ctx.scan.settings.is_dry_run;
-            self.done.totals.pair(tell, id, &key, decision.action, &decision.reason);
+            let tells = self.ctx.scan.settings.tells();
+            self.done.totals.pair(tells, id, &key, decision.action, &decision.reason);
             match (decision.action, policy, before) {
-                (Action::Evaluate, Some(policy), before) => {
-                    let verdict = self.evaluate(id, object, prints, policy, before.as_ref(), &mut kept);
+                (Action::Evaluate, Some(judge), before) => {
+                    let verdict = self.evaluate(id, forms, judge, before.as_ref(), &mut kept);
                     kept.is_changed |= before.as_ref() != Some(&verdict);
                     kept.verdicts.push(verdict);
                 }
@@ -249,16 +282,15 @@ impl Worker<'_> {
     fn evaluate(
         &mut self,
         id: &ResourceId,
-        object: &Document,
-        prints: &PartPrints,
-        policy: &Arc<CompiledPolicy>,
+        forms: &Forms,
+        judge: Judge<'_>,
         before: Option<&Verdict>,
         kept: &mut Kept,
     ) -> Verdict {
-        let (ctx, now_s) = (self.ctx, self.ctx.now_s);
+        let (ctx, now_s, policy) = (self.ctx, self.ctx.now_s, judge.policy);
         let start = Instant::now();
-        let run = evaluate(policy, id, object, ctx.scan.settings.now, &ctx.facts, &mut self.known);
-        self.cost(policy, start);
+        let run = evaluate(policy, forms, judge.forms, ctx.scan.settings.now, &ctx.facts, &mut self.known);
+        self.cost(judge.position, start);
         kept.is_unsettled |= run.is_transient;
         let outcomes = date(run.outcomes.clone(), before.map_or(&[], |verdict| &verdict.outcomes), now_s);
         let before_outcomes = before.map_or(&[][..], |verdict| &verdict.outcomes);
@@ -271,22 +303,18 @@ impl Worker<'_> {
             policy: policy.key.clone(),
             policy_print: policy.fingerprint,
             parts,
-            input_print: kept.print_over(prints, parts),
+            input_print: kept.print_over(&forms.prints, judge.forms, parts),
             facts,
-            valid_until_s: volatility.map(|volatility| match volatility {
-                Volatility::MaxAge => now_s.saturating_add(ctx.scan.settings.max_age_s),
-                Volatility::Until(instant) => instant,
-            }),
+            valid_until_s: volatility.map(|volatility| volatility.end(now_s, ctx.scan.settings.max_age_s)),
             outcomes,
             changed_at_s: if is_same { before.map_or(now_s, |verdict| verdict.changed_at_s) } else { now_s },
             evaluated_at_s: now_s,
         }
     }
 
-    fn cost(&mut self, policy: &Arc<CompiledPolicy>, start: Instant) {
+    fn cost(&mut self, position: usize, start: Instant) {
         let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let at = self.ctx.finder.policies().iter().position(|p| Arc::ptr_eq(p, policy)).unwrap_or(usize::MAX);
-        let cost = self.done.totals.costs.entry(at).or_default();
+        let cost = self.done.totals.costs.entry(position).or_default();
         cost.n += 1;
         cost.nanos += nanos;
         cost.nanos_max = cost.nanos_max.max(nanos);
@@ -462,17 +490,18 @@ struct Kept {
     is_changed: bool,
     is_unsettled: bool,
     has_unknown: bool,
-    /// Fingerprints over sets of parts: policies mostly read the same ones.
-    prints_over: Vec<(Parts, Fingerprint)>,
+    /// Fingerprints over sets of parts of some forms: policies mostly read the same ones.
+    prints_over: Vec<(Vec<usize>, Parts, Fingerprint)>,
 }
 
 impl Kept {
-    fn print_over(&mut self, prints: &PartPrints, parts: Parts) -> Fingerprint {
-        if let Some((_, print)) = self.prints_over.iter().find(|(of, _)| *of == parts) {
+    fn print_over(&mut self, prints: &FormPrints, forms: &[usize], parts: Parts) -> Fingerprint {
+        let known = self.prints_over.iter().find(|(of, known, _)| *known == parts && of == forms);
+        if let Some((_, _, print)) = known {
             return *print;
         }
-        let print = prints.over(parts);
-        self.prints_over.push((parts, print));
+        let print = prints.over(forms, parts);
+        self.prints_over.push((forms.to_vec(), parts, print));
         print
     }
 }

@@ -6,7 +6,7 @@ use crate::document::Document;
 use crate::fingerprint::Hasher;
 use crate::gostd::wildcard::Wildcard;
 use crate::matching::ResourceFilters;
-use crate::model::{Fingerprint, PolicyKey, ResourceId};
+use crate::model::{Fingerprint, PolicyKey, ResourceId, ResourceKey};
 
 /// Which resources are scanned.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,31 @@ impl Coverage {
             hasher.str(key).str(value.as_deref().unwrap_or("\0"));
         }
         hasher.finish()
+    }
+}
+
+/// One resource, as a person names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// Its kind, in any case.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace; `None` for any.
+    pub namespace: Option<String>,
+}
+
+impl Only {
+    /// Whether it is of that kind.
+    pub fn is_kind(&self, kind: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind)
+    }
+
+    /// Whether the resource is meant.
+    pub fn is(&self, key: &ResourceKey) -> bool {
+        self.is_kind(&key.kind)
+            && self.name == key.name
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::facts::FactCache;
+use super::forms::Forms;
 use crate::document::{Document, Parts};
 use crate::lang::{Evaluation, Inputs, Request, Volatility, contained};
 use crate::limits;
@@ -23,8 +24,43 @@ pub(super) struct Evaluated {
     pub(super) is_transient: bool,
 }
 
-/// Runs the policy on the resource. `known` keeps the facts for the next run of the same worker.
+/// Runs the policy on the forms in which it judges the resource. Where two of them give an outcome of the same rule,
+/// that of the first counts. `known` keeps the facts for the next run of the same worker.
 pub(super) fn evaluate(
+    policy: &CompiledPolicy,
+    forms: &Forms,
+    judged: &[usize],
+    now: Timestamp,
+    cache: &FactCache,
+    known: &mut BTreeMap<FactKey, Arc<Fact>>,
+) -> Evaluated {
+    let runs = forms.at(judged).map(|(id, object)| match object {
+        Ok(object) => evaluate_form(policy, id, object, now, cache, known),
+        Err(message) => Evaluated { is_transient: true, ..failed(message) },
+    });
+    runs.reduce(Evaluated::and).unwrap_or_else(|| failed("the policy judges no form of the resource"))
+}
+
+impl Evaluated {
+    /// Adds what came of a later form.
+    fn and(mut self, later: Self) -> Self {
+        let is_new = |outcome: &Outcome| self.outcomes.iter().all(|known| known.rule != outcome.rule);
+        let new: Vec<Outcome> = later.outcomes.into_iter().filter(is_new).collect();
+        self.outcomes.extend(new);
+        self.parts = self.parts.union(later.parts);
+        self.facts.extend(later.facts);
+        self.facts.sort();
+        self.facts.dedup();
+        self.volatility = match (self.volatility, later.volatility) {
+            (Some(ours), Some(theirs)) => Some(ours.and(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.is_transient |= later.is_transient;
+        self
+    }
+}
+
+fn evaluate_form(
     policy: &CompiledPolicy,
     resource: &ResourceId,
     object: &Document,

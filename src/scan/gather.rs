@@ -1,6 +1,5 @@
 //! The course of a scan: which kinds, page after page, chunk after chunk, then what is left over.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -12,15 +11,16 @@ use tokio::sync::Semaphore;
 
 use super::applicable::Finder;
 use super::chunk::{Context, Done, work};
-use super::coverage::KindSet;
 use super::facts::FactCache;
-use super::leftovers::{self, Seen};
+use super::leftovers::{self, Proof, Seen};
 use super::reports::{Actual, Standing};
 use super::{KindOutcome, KindState, Scan, ScanOutcome, Totals, write};
 use crate::fingerprint;
 use crate::inventory::{Discovered, ListError, Listed, Problem, ScanKind, SourceError};
 use crate::limits;
 use crate::matching::KindSelector;
+use crate::policy::ENGINE_VERSION;
+use crate::store::State;
 
 /// Runs one scan to its end, or to the wish to end.
 ///
@@ -29,17 +29,23 @@ pub async fn run(scan: Scan) -> Result<ScanOutcome, SourceError> {
     let wanted: Vec<KindSelector> =
         scan.policies.iter().flat_map(|policy| policy.selection.kinds.iter().cloned()).collect();
     let Discovered { kinds, unknown_groups, problems } = scan.source.kinds(wanted).await?;
-    let kinds: Vec<ScanKind> =
-        kinds.into_iter().filter(|kind| !scan.settings.coverage.filters.excludes_kind(&kind.gvk)).collect();
-    let (ctx, mut outcome) = prepare(scan).await;
+    let is_scanned = |kind: &ScanKind| {
+        !scan.settings.coverage.filters.excludes_kind(&kind.gvk)
+            && scan.settings.only.as_ref().is_none_or(|only| only.is_kind(&kind.gvk.kind))
+    };
+    let kinds: Vec<ScanKind> = kinds.into_iter().filter(is_scanned).collect();
+    let (ctx, mut outcome) = prepare(scan, &kinds).await;
     outcome.problems.extend(problems);
     let course = Course::new(&ctx);
     let mut lists = futures_util::stream::iter(kinds.iter().map(|kind| course.kind(kind)))
         .buffer_unordered(limits::KINDS_LISTED_AT_ONCE);
-    let mut unproven = KindSet::new();
-    while let Some((kind, told)) = lists.next().await {
-        if !matches!(told.state, KindState::Listed | KindState::NotServed) {
-            unproven.insert((kind.gvk.group.clone(), kind.gvk.kind.clone()));
+    let mut proof = Proof { unknown_groups, ..Proof::default() };
+    while let Some((kind, told, seen)) = lists.next().await {
+        let of_kind = (kind.gvk.group.clone(), kind.gvk.kind.clone());
+        if matches!(told.state, KindState::Listed | KindState::NotServed) {
+            proof.listed.insert(of_kind, seen);
+        } else {
+            proof.unproven.insert(of_kind);
         }
         outcome.kinds.push(told);
     }
@@ -47,7 +53,7 @@ pub async fn run(scan: Scan) -> Result<ScanOutcome, SourceError> {
     outcome.kinds.sort_by(|a, b| a.kind.cmp(&b.kind));
     outcome.is_interrupted = ctx.scan.stop.is_stopped();
     if !outcome.is_interrupted {
-        course.leftovers(&kinds, unproven, unknown_groups).await;
+        course.leftovers(proof).await;
     }
     outcome.totals.merge(course.into_totals());
     let totals = &mut outcome.totals;
@@ -60,7 +66,7 @@ pub async fn run(scan: Scan) -> Result<ScanOutcome, SourceError> {
 }
 
 /// Lists the reports there are, and sets up what the workers share.
-async fn prepare(scan: Scan) -> (Arc<Context>, ScanOutcome) {
+async fn prepare(scan: Scan, kinds: &[ScanKind]) -> (Arc<Context>, ScanOutcome) {
     let mut outcome = ScanOutcome::default();
     let standing = match &scan.sink {
         None => Standing::Unwritten,
@@ -79,16 +85,16 @@ async fn prepare(scan: Scan) -> (Arc<Context>, ScanOutcome) {
     // A resource that was scanned when no reports were written has to be looked at once they are.
     let writes = fingerprint::of_bytes(if scan.sink.is_some() { b"written" } else { b"unwritten" });
     let settings = [scan.settings.report.fingerprint(), scan.settings.coverage.fingerprint(), writes];
-    let finder = Finder::new(scan.policies.clone(), &scan.unknown, &settings);
+    let finder = Finder::new(scan.policies.clone(), kinds, &scan.unknown, &settings);
     let facts = FactCache::new(Arc::clone(&scan.source), Handle::current());
     let is_first = scan.state.as_ref().is_none_or(is_empty);
     let now_s = scan.settings.now.as_second();
     (Arc::new(Context { scan, finder, facts, standing, now_s, is_first, handle: Handle::current() }), outcome)
 }
 
-fn is_empty(state: &crate::store::State) -> bool {
+fn is_empty(state: &State) -> bool {
     let mut is_empty = true;
-    let _ = state.each_record(None, &mut |_| {
+    let _ = state.each_record(&mut |_| {
         is_empty = false;
         std::ops::ControlFlow::Break(())
     });
@@ -98,7 +104,11 @@ fn is_empty(state: &crate::store::State) -> bool {
 async fn flush(ctx: &Arc<Context>, outcome: &mut ScanOutcome) {
     if !ctx.scan.settings.is_dry_run && ctx.scan.state.is_some() {
         let ctx = Arc::clone(ctx);
-        let flush = move || ctx.scan.state.as_ref().is_some_and(|state| state.flush().is_err());
+        let keep = |state: &State| {
+            state.set_engine(ENGINE_VERSION)?;
+            state.flush()
+        };
+        let flush = move || ctx.scan.state.as_ref().is_some_and(|state| keep(state).is_err());
         outcome.totals.n_state_faults += u64::from(tokio::task::spawn_blocking(flush).await.unwrap_or(true));
     }
 }
@@ -128,7 +138,7 @@ impl<'a> Course<'a> {
     }
 
     /// Lists a kind to its end and works on what it holds.
-    async fn kind<'k>(&self, kind: &'k ScanKind) -> (&'k ScanKind, KindOutcome) {
+    async fn kind<'k>(&self, kind: &'k ScanKind) -> (&'k ScanKind, KindOutcome, Seen) {
         let mut seen = Seen::new();
         let mut told = KindOutcome {
             kind: kind.gvk.to_string(),
@@ -146,11 +156,7 @@ impl<'a> Course<'a> {
                 Err(error) => break KindState::Failed(error.to_string()),
             }
         };
-        if matches!(told.state, KindState::Listed | KindState::NotServed) {
-            let (ctx, kind) = (Arc::clone(self.ctx), kind.clone());
-            self.blocking(move || leftovers::forget_unseen(&ctx, &kind, &seen)).await;
-        }
-        (kind, told)
+        (kind, told, seen)
     }
 
     /// Works through the pages of one list; `false` if the scan was stopped. Objects that an expired list had told already are not worked
@@ -177,7 +183,9 @@ impl<'a> Course<'a> {
             };
             let mut items: Vec<Listed> = page.items;
             items.retain(|item| {
-                coverage.covers(&item.id, item.is_controlled) && seen.insert(leftovers::seen_key(&item.id))
+                let is_covered = coverage.covers(&item.id, item.is_controlled);
+                let is_new = seen.insert(leftovers::seen_key(&item.id), is_covered).is_none();
+                is_new && is_covered && self.ctx.scan.settings.is_meant(&item.id.key)
             });
             *n_objects += items.len() as u64;
             let mut items = items.into_iter();
@@ -228,13 +236,13 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn leftovers(&self, kinds: &[ScanKind], unproven: KindSet, unknown_groups: BTreeSet<String>) {
-        let kept: KindSet =
-            kinds.iter().map(|kind| (kind.gvk.group.clone(), kind.gvk.kind.clone())).collect();
-        let (ctx, groups) = (Arc::clone(self.ctx), unknown_groups.clone());
-        self.blocking(move || leftovers::forget_kinds(&ctx, &kept, &groups)).await;
+    /// Forgets what is gone, then deletes the reports that belong to nothing.
+    async fn leftovers(&self, proof: Proof) {
+        let proof = Arc::new(proof);
+        let (ctx, of) = (Arc::clone(self.ctx), Arc::clone(&proof));
+        self.blocking(move || leftovers::forget(&ctx, &of)).await;
         let ctx = Arc::clone(self.ctx);
-        self.blocking(move || leftovers::delete_orphans(&ctx, &unproven, &unknown_groups)).await;
+        self.blocking(move || leftovers::delete_orphans(&ctx, &proof)).await;
     }
 
     fn add(&self, totals: Totals) {

@@ -1,48 +1,83 @@
 //! What is left when everything was listed: resources that a complete list no longer holds, kinds that nobody scans any more, reports that belong
 //! to nothing. Only what is proven absent is removed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use super::chunk::{Context, Done, Pending, Then, drift, plan_line, store};
 use super::coverage::KindSet;
 use super::reports::{self, Standing, Step};
 use crate::fingerprint;
-use crate::inventory::ScanKind;
-use crate::model::{Fingerprint, IndexRecord, ResourceId};
+use crate::limits;
+use crate::model::{Fingerprint, IndexRecord, ResourceId, Verdict};
 use crate::plan::{Action, Reason};
 use crate::report::ReportWrite;
+use crate::store::StateChange;
 
-/// The resources that a complete list held, by the hash of their UID.
-pub(super) type Seen = HashSet<Fingerprint>;
+/// The resources that a list held, by the hash of their UID, and whether they are scanned or left out.
+pub(super) type Seen = HashMap<Fingerprint, bool>;
 
 /// The hash under which a resource is remembered as seen.
 pub(super) fn seen_key(id: &ResourceId) -> Fingerprint {
     fingerprint::of_bytes(id.uid.as_bytes())
 }
 
-/// Forgets the resources of a completely listed kind that the list did not hold. `covered` holds all that is scanned of it.
-pub(super) fn forget_unseen(ctx: &Context, kind: &ScanKind, seen: &Seen) -> Done {
-    let is_gone = |record: &IndexRecord| {
-        !seen.contains(&seen_key(&record.id)) && ctx.scan.source.is_proven_gone(&record.id.uid)
-    };
-    let gone = records(ctx, Some((&kind.gvk.group, &kind.gvk.kind)), is_gone);
-    forget(ctx, gone, &Reason::ResourceGone)
+/// What the lists of a scan proved.
+#[derive(Debug, Default)]
+pub(super) struct Proof {
+    /// What the complete lists held, by group and kind.
+    pub(super) listed: BTreeMap<(String, String), Seen>,
+    /// Kinds of which no complete list could be had.
+    pub(super) unproven: KindSet,
+    /// Groups of which it could not be found out what they serve.
+    pub(super) unknown_groups: BTreeSet<String>,
 }
 
-/// Forgets the resources of kinds that are not scanned any more. `kept` are those that are, and those about which nothing was learned.
-pub(super) fn forget_kinds(ctx: &Context, kept: &KindSet, unknown_groups: &BTreeSet<String>) -> Done {
-    let is_gone = |record: &IndexRecord| {
-        let key = &record.id.key;
-        !unknown_groups.contains(&key.group)
-            && !kept.contains(&(key.group.clone(), key.kind.clone()))
-            && ctx.scan.source.is_proven_gone(&record.id.uid)
-    };
-    let mut gone = records(ctx, None, is_gone);
-    if !ctx.scan.unknown.is_empty() {
-        gone.retain(|record| !may_be_selected(ctx, record));
+impl Proof {
+    /// Why a resource is to be forgotten; `None` if it is there, or if that is not known.
+    fn absence(&self, id: &ResourceId) -> Option<Reason> {
+        let kind = (id.key.group.clone(), id.key.kind.clone());
+        match self.listed.get(&kind) {
+            Some(seen) => match seen.get(&seen_key(id)) {
+                Some(true) => None,
+                Some(false) => Some(Reason::NotSelected),
+                None => Some(Reason::ResourceGone),
+            },
+            None if self.unproven.contains(&kind) || self.unknown_groups.contains(&kind.0) => None,
+            None => Some(Reason::NotSelected),
+        }
     }
-    forget(ctx, gone, &Reason::NotSelected)
+
+    /// Whether it is known which resources of a kind there are.
+    fn is_known(&self, (group, kind): &(String, String)) -> bool {
+        !self.unknown_groups.contains(group) && !self.unproven.contains(&(group.clone(), kind.clone()))
+    }
+}
+
+/// Forgets what is proven to be gone, or is not scanned any more: one walk over the index.
+pub(super) fn forget(ctx: &Context, proof: &Proof) -> Done {
+    let mut gone = Vec::new();
+    if let Some(state) = &ctx.scan.state {
+        // A walk that breaks off finds less: what it missed is found by the next scan.
+        let _ = state.each_record(&mut |record| {
+            if ctx.scan.settings.is_meant(&record.id.key)
+                && let Some(reason) = proof.absence(&record.id)
+                && ctx.scan.source.is_proven_gone(&record.id.uid)
+            {
+                gone.push((record, reason));
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    if !ctx.scan.unknown.is_empty() {
+        gone.retain(|(record, reason)| *reason != Reason::NotSelected || !may_be_selected(ctx, record));
+    }
+    let mut done = Done::default();
+    for chunk in gone.chunks(limits::CHUNK_OBJECTS_MAX) {
+        forget_some(ctx, chunk, &mut done);
+        store(ctx, &mut done);
+    }
+    done
 }
 
 /// Whether a policy that could not be listed may still select the resource: one of those has a verdict on it, or that cannot be told.
@@ -55,19 +90,16 @@ fn may_be_selected(ctx: &Context, record: &IndexRecord) -> bool {
 }
 
 /// Deletes reports of ours that no resource asked for, where the kind of their owner was completely looked at.
-pub(super) fn delete_orphans(ctx: &Context, unproven: &KindSet, unknown_groups: &BTreeSet<String>) -> Done {
+pub(super) fn delete_orphans(ctx: &Context, proof: &Proof) -> Done {
     let mut done = Done::default();
     let Standing::Known(actual) = &ctx.standing else { return done };
-    if !ctx.scan.unknown.is_empty() {
+    if !ctx.scan.unknown.is_empty() || ctx.scan.settings.only.is_some() {
         // A report may hold results of policies that could not be listed, on a resource that nobody else selects.
         return done;
     }
     for report in actual.unvisited() {
-        let is_proven = report.owner_kind.as_ref().is_none_or(|(group, kind)| {
-            !unknown_groups.contains(group) && !unproven.contains(&(group.clone(), kind.clone()))
-        });
         if let Step::Write(write) = reports::delete(report)
-            && is_proven
+            && report.owner_kind.as_ref().is_none_or(|kind| proof.is_known(kind))
             && ctx.scan.source.is_proven_gone(&report.name)
         {
             done.writes.push(Pending { write, then: Then::Nothing });
@@ -76,48 +108,26 @@ pub(super) fn delete_orphans(ctx: &Context, unproven: &KindSet, unknown_groups: 
     done
 }
 
-fn records(
-    ctx: &Context,
-    kind: Option<(&str, &str)>,
-    is_wanted: impl Fn(&IndexRecord) -> bool,
-) -> Vec<IndexRecord> {
-    let mut found = Vec::new();
-    if let Some(state) = &ctx.scan.state {
-        // A walk that breaks off finds less: what it missed is found by the next scan.
-        let _ = state.each_record(kind, &mut |record| {
-            if is_wanted(&record) {
-                found.push(record);
-            }
-            ControlFlow::Continue(())
-        });
-    }
-    found
-}
-
-fn forget(ctx: &Context, records: Vec<IndexRecord>, reason: &Reason) -> Done {
-    let mut done = Done::default();
-    let mut by_policy = BTreeMap::new();
-    for record in records {
-        let verdicts =
-            ctx.scan.state.as_ref().and_then(|state| state.verdicts(&record.id).ok()).unwrap_or_default();
+fn forget_some(ctx: &Context, gone: &[(IndexRecord, Reason)], done: &mut Done) {
+    let ids: Vec<&ResourceId> = gone.iter().map(|(record, _)| &record.id).collect();
+    let verdicts = ctx.scan.state.as_ref().and_then(|state| state.verdicts_of(&ids).ok());
+    let verdicts: Vec<Vec<Verdict>> = verdicts.unwrap_or_else(|| vec![Vec::new(); gone.len()]);
+    for ((record, reason), verdicts) in gone.iter().zip(verdicts) {
         for verdict in &verdicts {
-            let tell = ctx.scan.settings.is_dry_run;
-            done.totals.pair(tell, &record.id, &verdict.policy, Action::Forget, reason);
-            *by_policy.entry(verdict.policy.clone()).or_insert(0_u64) += 1;
+            let tells = ctx.scan.settings.tells();
+            done.totals.pair(tells, &record.id, &verdict.policy, Action::Forget, reason);
             drift(&mut done.totals, &verdict.policy, &record.id.key.namespace, &verdict.outcomes, &[]);
         }
-        match delete_of(ctx, &record) {
+        match delete_of(ctx, record) {
             Some(write) => {
                 if ctx.scan.settings.is_dry_run {
                     done.totals.plan.push(plan_line(&record.id, &write));
                 }
-                done.writes.push(Pending { write, then: Then::Forget(record.id) });
+                done.writes.push(Pending { write, then: Then::Forget(record.id.clone()) });
             }
-            None => done.changes.push(crate::store::StateChange::Forget(record.id)),
+            None => done.changes.push(StateChange::Forget(record.id.clone())),
         }
     }
-    store(ctx, &mut done);
-    done
 }
 
 /// The deletion of the report of a resource that is gone; `None` if there is nothing of ours to delete.

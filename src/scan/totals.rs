@@ -75,6 +75,17 @@ pub struct KindOutcome {
     pub state: KindState,
 }
 
+/// Which pairs of a plan are told one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// None: they are counted.
+    Nothing,
+    /// Those whose verdicts do not stay.
+    Changes,
+    /// All.
+    Everything,
+}
+
 /// One line of a told plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanLine {
@@ -148,14 +159,19 @@ impl Totals {
     /// Counts a pair, and tells it if the plan is told.
     pub(super) fn pair(
         &mut self,
-        tell: bool,
+        tells: Tells,
         id: &ResourceId,
         policy: &PolicyKey,
         action: Action,
         reason: &Reason,
     ) {
         self.pairs.add(action, reason, 1);
-        if tell && action != Action::Reuse && self.plan.len() < crate::limits::PLAN_LINES_MAX {
+        let is_told = match tells {
+            Tells::Nothing => false,
+            Tells::Changes => action != Action::Reuse,
+            Tells::Everything => true,
+        };
+        if is_told && self.plan.len() < crate::limits::PLAN_LINES_MAX {
             self.plan.push(PlanLine {
                 resource: id.clone(),
                 policy: Some(policy.clone()),

@@ -23,6 +23,9 @@ pub struct State {
     snapshot: Option<Arc<Snapshot>>,
 }
 
+/// The note that holds the version of the engine.
+const ENGINE: &str = "engine";
+
 /// Index records that were read at once.
 type Snapshot = BTreeMap<([u8; 8], String), IndexRecord>;
 
@@ -57,7 +60,7 @@ impl State {
     #[must_use]
     pub fn with_snapshot(mut self) -> Self {
         let mut snapshot = Snapshot::new();
-        let walk = self.each_record(None, &mut |record| {
+        let walk = self.each_record(&mut |record| {
             let prefix = kind_prefix(&record.id.key.group, &record.id.key.kind);
             snapshot.insert((prefix, record.id.uid.clone()), record);
             ControlFlow::Continue(())
@@ -92,24 +95,27 @@ impl State {
         Ok(row.and_then(|row| codec::decode_verdicts(&row)).unwrap_or_default())
     }
 
-    /// Visits every index record of a kind, or of all kinds.
+    /// The stored verdicts of resources, in their order.
+    pub fn verdicts_of(&self, ids: &[&ResourceId]) -> Result<Vec<Vec<Verdict>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self.store.get_many(ids.iter().map(|id| self.key(b'v', id.uid.as_bytes())).collect())?;
+        let read =
+            |row: Option<Vec<u8>>| row.and_then(|row| codec::decode_verdicts(&row)).unwrap_or_default();
+        Ok(rows.into_iter().map(read).collect())
+    }
+
+    /// Visits every index record, kind by kind.
     pub fn each_record(
         &self,
-        kind: Option<(&str, &str)>,
         visit: &mut dyn FnMut(IndexRecord) -> ControlFlow<()>,
     ) -> Result<ScanEnd, StoreError> {
         if let Some(snapshot) = &self.snapshot {
-            let wanted = kind.map(|(group, kind)| kind_prefix(group, kind));
-            let mut records =
-                snapshot.iter().filter(|((prefix, _), _)| wanted.is_none_or(|wanted| wanted == *prefix));
-            let stopped = records.any(|(_, record)| visit(record.clone()).is_break());
+            let stopped = snapshot.values().any(|record| visit(record.clone()).is_break());
             return Ok(if stopped { ScanEnd::Stopped } else { ScanEnd::Complete });
         }
-        let prefix = match kind {
-            Some((group, kind)) => self.key(b'i', &kind_prefix(group, kind)),
-            None => self.key(b'i', &[]),
-        };
-        self.store.scan_prefix(&prefix, &mut |_, row| match codec::decode_record(row) {
+        self.store.scan_prefix(&self.key(b'i', &[]), &mut |_, row| match codec::decode_record(row) {
             Some(record) => visit(record),
             None => ControlFlow::Continue(()),
         })
@@ -144,6 +150,20 @@ impl State {
     /// Remembers something of the source under a name.
     pub fn set_note(&self, name: &str, value: Vec<u8>) -> Result<(), StoreError> {
         self.store.put_batch(vec![Write::Put(self.key(b'm', name.as_bytes()), value)])
+    }
+
+    /// The version of the engine whose scan was last stored; `None` if none was.
+    pub fn engine(&self) -> Result<Option<u64>, StoreError> {
+        let note = self.note(ENGINE)?;
+        Ok(note.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes))
+    }
+
+    /// Notes the version of the engine whose scan is stored.
+    pub fn set_engine(&self, version: u64) -> Result<(), StoreError> {
+        if self.engine()? == Some(version) {
+            return Ok(());
+        }
+        self.set_note(ENGINE, version.to_le_bytes().to_vec())
     }
 
     /// Makes everything written so far durable.

@@ -2,10 +2,12 @@
 //! `tests/cluster/` builds and runs them. A machine that cannot have one (no Go toolchain) runs the other
 //! tests and says so; in CI that is a failure. What they share is in `control_plane.rs`.
 
+mod command;
 pub(crate) mod control_plane;
 mod definitions;
 mod facts;
 mod faults;
 mod proxy;
 mod scans;
+mod versions;
 mod world;

@@ -58,7 +58,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("store", &["document", "fingerprint", "limits", "model"]),
     ("schedule", &["limits"]),
     ("config", &["gostd", "limits", "matching", "model", "report", "schedule"]),
-    ("output", &["fingerprint", "folder", "inventory", "model"]),
+    ("output", &["fingerprint", "inventory", "model"]),
     (
         "folder",
         &[

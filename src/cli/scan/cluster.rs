@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
+use jiff::Timestamp;
 
-use super::{ScanArgs, exit, scanned_listing, tell, watched};
+use super::{ClusterArgs, ScanArgs, exit, scanned_listing, tell, watched};
 use crate::app::{Request, Scanner, ScannerSettings, cluster_settings};
 use crate::cli::{Exit, input, run, say};
 use crate::cluster::ClusterClient;
@@ -16,8 +17,8 @@ use crate::matching::ResourceFilters;
 use crate::model::Status;
 use crate::policy::Standing;
 use crate::report::Sink;
-use crate::scan::{Focus, Stop};
-use crate::store::State;
+use crate::scan::{Focus, Only, ScanOutcome, Stop};
+use crate::store::{State, Store};
 
 /// Runs the command.
 pub(super) async fn run(
@@ -27,7 +28,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = input::now();
-    let config = config(args, filters)?;
+    let config = config(&args.cluster, filters)?;
     let client = ClusterClient::connect(cluster_settings(&config)).await?;
     let opened = super::open_state(args)?;
     let store = opened.as_ref().and_then(|opened| opened.store.clone());
@@ -48,6 +49,7 @@ pub(super) async fn run(
         focus: Focus::default(),
         is_verifying: args.verify,
         is_dry_run: args.dry_run,
+        only: None,
         stop: Stop::default(),
         progress: Arc::default(),
     };
@@ -68,7 +70,32 @@ pub(super) async fn run(
     Ok(exit(&done.outcome, fail_on, false))
 }
 
-fn config(args: &ScanArgs, filters: Option<ResourceFilters>) -> anyhow::Result<Checked> {
+/// The plan of the next scan of a cluster for one resource, made on a copy of the state that is the store's.
+pub(in crate::cli) async fn plan(
+    args: &ClusterArgs,
+    only: Only,
+    store: Arc<dyn Store>,
+    now: Timestamp,
+) -> anyhow::Result<(String, State, ScanOutcome)> {
+    let config = config(args, None)?;
+    let client = ClusterClient::connect(cluster_settings(&config)).await?;
+    let label = Scanner::label_of(&client);
+    let state = State::at(store, &label);
+    let settings = ScannerSettings { config, instead: None, sink: None, collects_reports: false };
+    let request = Request {
+        now,
+        focus: Focus::default(),
+        is_verifying: false,
+        is_dry_run: true,
+        only: Some(only),
+        stop: Stop::default(),
+        progress: Arc::default(),
+    };
+    let done = Scanner::new(client, Some(state.clone())).scan(&settings, request).await?;
+    Ok((label, state, done.outcome))
+}
+
+fn config(args: &ClusterArgs, filters: Option<ResourceFilters>) -> anyhow::Result<Checked> {
     let mut overrides = Vec::new();
     if let Some(path) = &args.kubeconfig {
         overrides.push(("cluster.kubeconfig".into(), path.display().to_string(), "--kubeconfig".into()));

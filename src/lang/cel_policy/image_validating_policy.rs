@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::exception::{self, Excepted, Exception};
 use super::expressions::{Expression, Expressions, Spec, items};
 use super::frame::Frame;
-use super::matching::{Answer, Equivalence, MatchConstraints};
+use super::matching::{Answer, MatchConstraints, Place};
 use super::validating_policy::{controllers, kinds_of, standing};
 use super::{Dialect, autogen};
 use crate::document::{Document, Node};
@@ -78,7 +78,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     for spec in std::iter::once(spec).chain(derived.iter().map(Document::root)) {
         if let Some(constraints) = spec.get("matchConstraints").filter(|node| !node.is_null()) {
             variants.push(Variant {
-                constraints: MatchConstraints::compile(constraints, Equivalence::Exact),
+                constraints: MatchConstraints::compile(constraints, Place::Kyverno),
                 rules: Rules::compile(spec, dialect, companions),
                 ignores_failures: spec.get("failurePolicy").and_then(Node::as_str) == Some("Ignore"),
             });

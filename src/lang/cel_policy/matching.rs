@@ -2,6 +2,10 @@
 //!
 //! Upstream: `pkg/admission/plugin/webhook/predicates/rules` and `…/policy/matching` of the API server; Kyverno's `pkg/cel/matching`
 //! knows no equivalent resources. A scan is about the object itself, never about a subresource.
+//!
+//! `matchPolicy: Equivalent` (the default) converts an object to the version that a rule names. In a scan of a cluster each policy is given the
+//! object in the versions that it names, so its rules tell versions apart whatever `matchPolicy` is. What is excluded, and what a binding
+//! restricts, is not converted: with `Equivalent` it means all versions.
 
 use super::names;
 use super::selector::LabelSelector;
@@ -22,13 +26,15 @@ pub(super) enum Answer {
     Failed(String),
 }
 
-/// Whose rules of equivalence hold.
+/// Whose constraints they are, which decides whether they tell versions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Equivalence {
-    /// Versions are told apart, as Kyverno does.
-    Exact,
-    /// `matchPolicy` decides; it is `Equivalent` unless the policy says `Exact`.
-    ByPolicy,
+pub(super) enum Place {
+    /// A policy of Kyverno's, for which versions always differ.
+    Kyverno,
+    /// An admission policy: `matchPolicy` decides about what it excludes.
+    AdmissionPolicy,
+    /// A binding of one: `matchPolicy` decides about all of it.
+    Binding,
 }
 
 /// Compiled constraints.
@@ -139,16 +145,16 @@ fn is_namespace(inputs: &Inputs<'_>) -> bool {
 
 impl MatchConstraints {
     /// Compiles constraints.
-    pub(super) fn compile(node: Node<'_>, equivalence: Equivalence) -> Self {
-        let is_exact = node.get("matchPolicy").and_then(Node::as_str) == Some("Exact");
-        let has_versions = equivalence == Equivalence::Exact || is_exact;
-        let rules = |key: &str| {
+    pub(super) fn compile(node: Node<'_>, place: Place) -> Self {
+        let is_exact =
+            place == Place::Kyverno || node.get("matchPolicy").and_then(Node::as_str) == Some("Exact");
+        let rules = |key: &str, has_versions: bool| {
             let rules = node.get(key).into_iter().flat_map(Node::items);
             rules.map(|rule| ResourceRule::compile(rule, has_versions)).collect()
         };
         Self {
-            rules: rules("resourceRules"),
-            excludes: rules("excludeResourceRules"),
+            rules: rules("resourceRules", is_exact || place != Place::Binding),
+            excludes: rules("excludeResourceRules", is_exact),
             objects: LabelSelector::compile(node.get("objectSelector")),
             namespaces: LabelSelector::compile(node.get("namespaceSelector")),
             is_for_payloads: false,

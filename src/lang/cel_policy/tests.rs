@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use crate::document::{Document, Node, Parts};
 use crate::lang::{Companions, Compiled, Evaluation, Inputs, Request, Volatility, compile};
 use crate::model::{
-    Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
+    Fact, FactKey, FactValue, Fingerprint, Gvk, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey,
+    Status,
 };
 use crate::policy::{CompanionSource, PolicyRole, PolicySource, Standing};
 
@@ -310,6 +311,52 @@ fn constraints_follow_the_rules_of_admission() {
     ] {
         let compiled = policy(PolicyKind::ValidatingPolicy, &spec, &[]);
         assert_eq!(run(&compiled, POD, &[]).outcomes.len(), usize::from(is_meant), "{spec}");
+    }
+}
+
+#[test]
+fn an_admission_policy_judges_the_versions_that_it_names_and_excludes_all_that_are_equivalent() {
+    let spec = |policy: &str, version: &str, excluded: &str| {
+        let rule = |version: &str| {
+            format!(
+                r#"{{"apiGroups":[""],"apiVersions":["{version}"],"operations":["CREATE"],"resources":["pods"]}}"#
+            )
+        };
+        let excluded = if excluded.is_empty() { String::new() } else { rule(excluded) };
+        format!(
+            r#"{{"matchConstraints":{{{policy}"resourceRules":[{}],"excludeResourceRules":[{excluded}]}},
+            "validations":[{{"expression":"true"}}]}}"#,
+            rule(version)
+        )
+    };
+    let (equivalent, exact) = ("", r#""matchPolicy":"Exact","#);
+    for (policy_spec, is_meant) in [
+        (spec(equivalent, "v1", ""), true),
+        (spec(equivalent, "v2", ""), false),
+        (spec(exact, "v2", ""), false),
+        (spec(equivalent, "v1", "v2"), false),
+        (spec(exact, "v1", "v2"), true),
+    ] {
+        let compiled = policy(PolicyKind::ValidatingAdmissionPolicy, &policy_spec, &[]);
+        assert_eq!(run(&compiled, POD, &[]).outcomes.len(), usize::from(is_meant), "{policy_spec}");
+    }
+    let named = policy(PolicyKind::ValidatingAdmissionPolicy, &spec(equivalent, "v1beta1", ""), &[]);
+    let served = ["apps/v1", "v1", "v1beta1"].map(|version| Gvk::new(version, "Pod"));
+    assert_eq!(named.selection.forms(&served), [2], "the server is asked for the version that is named");
+}
+
+#[test]
+fn a_binding_restricts_all_equivalent_versions_unless_it_is_exact() {
+    let role = PolicyRole::Binding(PolicyKind::ValidatingAdmissionPolicy);
+    for (match_policy, is_meant) in [("Equivalent", true), ("Exact", false)] {
+        let binding = format!(
+            r#"{{"spec":{{"policyName":"p","matchResources":{{"matchPolicy":"{match_policy}","resourceRules":[
+                {{"apiGroups":[""],"apiVersions":["v2"],"operations":["*"],"resources":["pods"]}}]}}}}}}"#
+        );
+        let companions = [companion(role, "b", &binding)];
+        let spec = validating(r#""validations":[{"expression":"true"}]"#);
+        let compiled = policy(PolicyKind::ValidatingAdmissionPolicy, &spec, &companions);
+        assert_eq!(run(&compiled, POD, &[]).outcomes.len(), usize::from(is_meant), "{match_policy}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::admission::{Decision, Judge};
 use super::environment::Dialect;
 use super::expressions::{Expressions, Spec};
-use super::matching::{Answer, Equivalence, MatchConstraints};
+use super::matching::{Answer, MatchConstraints, Place};
 use super::params::{ParamSource, Params};
 use crate::document::{Document, Node};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
@@ -50,7 +50,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         .collect();
     let dialect = Dialect::Admission { has_params: param_kind.is_some(), has_authorizer: true };
     let constraints = spec.get("matchConstraints").unwrap_or_else(|| empty.root());
-    let constraints = MatchConstraints::compile(constraints, Equivalence::ByPolicy);
+    let constraints = MatchConstraints::compile(constraints, Place::AdmissionPolicy);
     let standing = standing(root, &bindings);
     Compiled {
         selection: Selection { kinds: constraints.kinds(), namespace: None },
@@ -110,7 +110,7 @@ impl Binding {
         Self {
             name: source.name.clone(),
             constraints: part("matchResources")
-                .map(|resources| MatchConstraints::compile(resources, Equivalence::ByPolicy)),
+                .map(|resources| MatchConstraints::compile(resources, Place::Binding)),
             params: ParamSource::compile(param_kind, part("paramRef")),
         }
     }

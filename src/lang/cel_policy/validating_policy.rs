@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::exception::{self, Excepted, Exception, Reach};
 use super::expressions::{Expression, Expressions, Named, Spec};
 use super::frame::Frame;
-use super::matching::{Answer, Equivalence, MatchConstraints};
+use super::matching::{Answer, MatchConstraints, Place};
 use super::{Dialect, autogen};
 use crate::document::{Document, Node};
 use crate::lang::cel::{Budget, EvalError};
@@ -56,7 +56,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         } else {
             // Without constraints the policy is about nothing.
             let Some(node) = spec.get("matchConstraints").filter(|node| !node.is_null()) else { continue };
-            MatchConstraints::compile(node, Equivalence::Exact)
+            MatchConstraints::compile(node, Place::Kyverno)
         };
         variants.push(Variant::compile(spec, constraints, dialect, companions));
     }

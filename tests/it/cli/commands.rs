@@ -76,6 +76,111 @@ fn explain_tells_each_verdict_and_what_was_read() {
     assert!(!place.path("nowhere").exists());
 }
 
+/// What `explain` of a Pod says of each policy: what the next scan does, and why.
+fn next_scan(place: &Place, pod: &str, more: &[&str]) -> Vec<String> {
+    let ran = place.run(&[&["explain", pod][..], more].concat()).exits(0);
+    let lines = ran.stdout.lines().skip_while(|line| !line.contains("NEXT SCAN")).skip(1);
+    let rows = lines.take_while(|line| !line.is_empty());
+    rows.map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn explain_tells_what_the_next_scan_does_and_why() {
+    let place = Place::with_pods();
+    place.write("p/tier.yaml", label_policy("require-tier", "tier"));
+    place.scan(&[]);
+    let inputs = &["-f", "m", "-p", "p"];
+    let next = |pod: &str| next_scan(&place, pod, inputs);
+    let unchanged =
+        ["require-app reuse nothing that it read changed", "require-tier reuse nothing that it read changed"];
+    assert_eq!(next("Pod/bad"), unchanged);
+    assert_eq!(next("Pod/good"), unchanged);
+
+    place.write("m/bad.yaml", super::pod("bad", "tier: z"));
+    let read = "evaluate the resource changed in what the verdict read: labels";
+    assert_eq!(next("Pod/bad"), [format!("require-app {read}"), format!("require-tier {read}")]);
+    assert_eq!(next("Pod/good"), unchanged);
+    place.write("m/good.yaml", super::pod("good", "app: x").replace("nginx", "nginx:1"));
+    let not_read = "reuse the resource changed, but in nothing that it read";
+    assert_eq!(next("Pod/good"), [format!("require-app {not_read}"), format!("require-tier {not_read}")]);
+
+    place.write("p/label.yaml", label_policy("require-app", "app").replace("it is so", "it must be"));
+    assert_eq!(next("Pod/good")[0], "require-app evaluate the policy changed");
+    place.remove("p/tier.yaml");
+    let gone = "require-tier forget the policy is gone or no longer selects the resource";
+    assert_eq!(next("Pod/good")[1], gone);
+    assert_eq!(
+        next_scan(&place, "Pod/good", &["-f", "m", "-p", "p", "--filter", "[Pod,default,go*]"])[0],
+        "require-app forget the kind is no longer scanned, or a filter leaves the resource out"
+    );
+    place.remove("m/bad.yaml");
+    assert_eq!(next("Pod/bad")[0], "require-app forget the resource is gone");
+    place.write("m/new.yaml", super::pod("new", "app: y"));
+    assert_eq!(next("Pod/new"), ["require-app evaluate no verdict is stored"]);
+    let ran = place.run(&[&["explain", "Pod/new"][..], inputs].concat()).exits(0);
+    assert!(ran.stdout.contains("no scan has met it yet"), "{}", ran.stdout);
+    place.run(&[&["explain", "Pod/other"][..], inputs].concat()).exits(2);
+
+    // Nothing of it was remembered.
+    let (_, stats) = place.scan(&[]);
+    assert_eq!(stats.pairs(), [2, 0, 3], "the new Pod and the edited rule; the rest went");
+}
+
+#[test]
+fn explain_says_what_the_state_alone_cannot_tell() {
+    let place = Place::with_pods();
+    place.write(
+        "p/late.yaml",
+        super::policy(
+            "late",
+            "",
+            "deny: {conditions: {any: [{key: \"{{ time_now_utc() }}\", operator: Equals, value: x}]}}",
+        ),
+    );
+    place.scan(&[]);
+    let next = next_scan(&place, "Pod/good", &[]);
+    assert_eq!(next.len(), 2);
+    assert!(
+        next[0].starts_with("late reuse if its policy and what it READ are as they were, until 20"),
+        "{next:?}"
+    );
+    assert_eq!(next[1], "require-app reuse if its policy and what it READ are as they were");
+    let ran = place.run(&["explain", "Pod/good"]).exits(0);
+    assert!(ran.stdout.contains("The state does not know what changed since"), "{}", ran.stdout);
+    for (flags, message) in [
+        (&["-p", "p"][..], "--path"),
+        (&["--kubeconfig", "x"], "--cluster"),
+        (&["-f", "m", "--cluster"], "cannot be used with"),
+    ] {
+        place.run(&[&["explain", "Pod/good"][..], flags].concat()).exits(2).says(&[message]);
+    }
+}
+
+#[test]
+fn manifests_of_another_version_than_a_policy_names_are_told() {
+    let place = Place::new();
+    let autoscaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 3}\n";
+    place.write("m/a.yaml", autoscaler);
+    let policy = |name: &str, kind: &str| {
+        super::policy(name, "", "pattern: {spec: {maxReplicas: \"<3\"}}")
+            .replace("[Pod]", &format!("[{kind}]"))
+    };
+    place.write("p/old.yaml", policy("old", "autoscaling/v1/HorizontalPodAutoscaler"));
+    place.write("p/any.yaml", policy("any", "HorizontalPodAutoscaler"));
+    let (ran, stats) = place.scan(&["-o", "json"]);
+    let ran = ran.exits(1).says(&[
+        "p/old.yaml:1: ClusterPolicy old is about version v1 of HorizontalPodAutoscaler, and says nothing about \
+         manifests of autoscaling/v2/HorizontalPodAutoscaler",
+    ]);
+    assert!(!ran.stderr.contains("ClusterPolicy any"), "{}", ran.stderr);
+    assert_eq!(super::results(&super::by_name(&ran.json())["a"]), ["any/check: fail"]);
+    assert_eq!(stats.pairs(), [1, 0, 0]);
+    place.write("m/a.yaml", autoscaler.replace("v2", "v1"));
+    let (ran, stats) = place.scan(&[]);
+    assert!(!ran.stderr.contains("says nothing about"), "{}", ran.stderr);
+    assert_eq!(stats.pairs(), [2, 0, 0]);
+}
+
 fn with_tests() -> Place {
     let place = Place::with_pods();
     place.write("p/label.yaml", label_policy("require-app", "app"));

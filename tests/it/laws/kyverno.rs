@@ -297,8 +297,7 @@ impl World {
     }
 
     fn touch(&mut self, random: &mut Random) -> &'static str {
-        let objects: Vec<Value> =
-            self.cluster.objects.lock().unwrap().values().map(|(_, object)| object.clone()).collect();
+        let objects: Vec<Value> = self.cluster.objects.lock().unwrap().values().cloned().collect();
         let Some(mut object) = random.pick(&objects).cloned() else { return "nothing" };
         let value = random.below(4).to_string();
         let what = match random.below(6) {
@@ -426,7 +425,7 @@ impl World {
     fn leftovers(&self) -> Vec<String> {
         let objects = self.cluster.objects.lock().unwrap();
         let uids: BTreeSet<&str> =
-            objects.values().map(|(_, object)| object["metadata"]["uid"].as_str().unwrap()).collect();
+            objects.values().map(|object| object["metadata"]["uid"].as_str().unwrap()).collect();
         let is_scanned = |name: &str| self.policies.get(name).is_some_and(|policy| !policy.is_disabled);
         let mut leftovers = Vec::new();
         for (name, json) in self.reports.all() {
@@ -510,7 +509,7 @@ impl Logged {
         // The object as the cluster has it: a look into the inputs would count as the policy's.
         let key = &inputs.resource.key;
         let objects = self.cluster.objects.lock().unwrap();
-        let (_, object) = &objects[&format!("{}/{}/{}", key.kind, key.namespace, key.name)];
+        let object = &objects[&format!("{}/{}/{}", key.kind, key.namespace, key.name)];
         let mut hasher = Hasher::new("test/seen");
         hasher.str(&self.version);
         let mut look = |object: Option<&Value>, pointer: &str| {
@@ -530,11 +529,11 @@ impl Logged {
         let namespace = &key.namespace;
         if template.reads_namespace {
             let slot = format!("Namespace//{namespace}");
-            look(objects.get(&slot).map(|(_, object)| object), "/metadata/labels");
+            look(objects.get(&slot), "/metadata/labels");
         }
         for namespace in ["n0", namespace].into_iter().filter(|_| template.reads_config) {
             let slot = format!("ConfigMap/{namespace}/settings");
-            look(objects.get(&slot).map(|(_, object)| object), "/data");
+            look(objects.get(&slot), "/data");
         }
         hasher.finish().to_string()
     }

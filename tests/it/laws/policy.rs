@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use patrol::document::{Kind, Node};
 use patrol::fingerprint::Hasher;
-use patrol::gostd::wildcard::Wildcard;
 use patrol::lang::{Evaluation, Evaluator, Inputs, Volatility};
-use patrol::matching::{KindSelector, Selection};
+use patrol::matching::{KindPattern, Selection};
 use patrol::model::{FactKey, FactValue, Outcome, PolicyKey, PolicyKind, Severity, Status};
 use patrol::policy::{CompiledPolicy, Presentation, Standing};
 
@@ -34,7 +33,7 @@ pub(crate) struct Spec {
 
 impl Spec {
     pub(crate) fn new(random: &mut Random, name: String) -> Self {
-        let kinds = ["Pod", "Deployment", "ConfigMap", "Namespace"];
+        let kinds = ["Pod", "Deployment", "ConfigMap", "Namespace", "Scaler", "scaling/v1/Scaler"];
         let parts = ["labels", "annotations", "finalizers", "spec", "status", "data"];
         let mut some = |all: &[&'static str]| {
             let mut chosen: Vec<&'static str> = all.iter().copied().filter(|_| random.one_in(2)).collect();
@@ -63,11 +62,7 @@ impl Spec {
     }
 
     pub(crate) fn compile(&self, log: &Log) -> Arc<CompiledPolicy> {
-        let kinds = self.kinds.iter().map(|kind| KindSelector {
-            group: Wildcard::new("*"),
-            version: Wildcard::new("*"),
-            kind: Wildcard::new(kind),
-        });
+        let kinds = self.kinds.iter().map(|kind| KindPattern::parse(kind).kind);
         let mut hasher = Hasher::new("test/policy");
         hasher.str(&self.name).u64(self.version).str(&format!("{:?} {:?}", self.kinds, self.reads));
         Arc::new(CompiledPolicy {

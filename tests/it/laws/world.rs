@@ -10,7 +10,7 @@ use patrol::document::Document;
 use patrol::inventory::{
     Content, Discovered, ListError, Listed, Page, PolicyListing, ScanKind, Source, SourceError,
 };
-use patrol::matching::KindSelector;
+use patrol::matching::{KindSelector, forms_taken};
 use patrol::model::{FactKey, FactValue, Gvk, ResourceId, ResourceKey, Severity};
 use patrol::report::{ActualReport, Ownership, ReportWrite, Sink, SinkError};
 use patrol::scan::{Scan, ScanOutcome, ScanSettings, Stop, run};
@@ -20,11 +20,15 @@ use serde_json::{Value, json};
 use super::policy::{Log, Spec};
 use super::random::Random;
 
-pub(super) const KINDS: [(&str, &str, &str, bool); 4] = [
-    ("", "Pod", "pods", true),
-    ("apps", "Deployment", "deployments", true),
-    ("", "ConfigMap", "configmaps", true),
-    ("", "Namespace", "namespaces", false),
+/// Group, kind, plural, whether it is namespaced, and the versions in which it is served, the preferred one first.
+pub(super) type Kind = (&'static str, &'static str, &'static str, bool, &'static [&'static str]);
+
+pub(super) const KINDS: [Kind; 5] = [
+    ("", "Pod", "pods", true, &["v1"]),
+    ("apps", "Deployment", "deployments", true, &["v1"]),
+    ("", "ConfigMap", "configmaps", true, &["v1"]),
+    ("scaling", "Scaler", "scalers", true, &["v2", "v1"]),
+    ("", "Namespace", "namespaces", false, &["v1"]),
 ];
 
 #[derive(Debug)]
@@ -44,7 +48,8 @@ pub(crate) struct World {
 /// A cluster without policies.
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
-    pub(super) objects: Mutex<BTreeMap<String, (ScanKind, Value)>>,
+    /// By kind, namespace and name; each as it is stored, in the preferred version.
+    pub(super) objects: Mutex<BTreeMap<String, Value>>,
     version: AtomicU64,
     failing: Mutex<BTreeSet<String>>,
     expiring: AtomicU64,
@@ -163,11 +168,16 @@ impl World {
     /// Law 3: the log holds no pair that saw what it had seen before.
     fn judge_evaluations(&self) {
         let mut remembered = self.remembered.lock().unwrap();
+        // A pair is evaluated as a whole, on each form that its policy judges.
+        let mut seen = BTreeMap::<String, String>::new();
         for (pair, digest) in self.log.lock().unwrap().iter() {
-            if remembered.get(pair) == Some(digest) {
+            seen.entry(pair.clone()).or_default().push_str(digest);
+        }
+        for (pair, digest) in seen {
+            if remembered.get(&pair) == Some(&digest) {
                 self.redundant.lock().unwrap().push(pair.clone());
             }
-            remembered.insert(pair.clone(), digest.clone());
+            remembered.insert(pair, digest);
         }
     }
 
@@ -202,14 +212,14 @@ impl World {
     }
 
     pub(crate) fn fail_lists_of_some_kind(&self, random: &mut Random) -> String {
-        let (_, kind, _, _) = random.pick(&KINDS[..3]).unwrap();
+        let (_, kind, ..) = random.pick(&KINDS[..4]).unwrap();
         self.cluster.failing.lock().unwrap().insert((*kind).to_owned());
         // A kind that no policy selects is never listed, and cannot fail.
         (*kind).to_owned()
     }
 
     pub(crate) fn delete_some_of(&self, kind: &str, random: &mut Random) {
-        self.cluster.objects.lock().unwrap().retain(|_, (k, _)| k.gvk.kind != kind || random.one_in(2));
+        self.cluster.objects.lock().unwrap().retain(|_, object| object["kind"] != kind || random.one_in(2));
     }
 
     pub(crate) fn reports(&self) -> BTreeMap<String, String> {
@@ -256,12 +266,12 @@ impl World {
     }
 
     fn create(&mut self, random: &mut Random) {
-        let (group, kind, _, is_namespaced) = *random.pick(&KINDS).unwrap();
+        let (group, kind, _, is_namespaced, versions) = *random.pick(&KINDS).unwrap();
         if !is_namespaced {
             return;
         }
         self.next_uid += 1;
-        let api_version = if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") };
+        let api_version = forms(group, kind, versions)[0].api_version();
         let object = json!({
             "apiVersion": api_version, "kind": kind,
             "metadata": {"name": format!("o{}", self.next_uid), "namespace": format!("n{}", random.below(3)),
@@ -276,8 +286,7 @@ impl World {
     }
 
     fn touch(&mut self, random: &mut Random) {
-        let objects: Vec<Value> =
-            self.cluster.objects.lock().unwrap().values().map(|(_, object)| object.clone()).collect();
+        let objects: Vec<Value> = self.cluster.objects.lock().unwrap().values().cloned().collect();
         let Some(object) = random.pick(&objects) else { return };
         let mut object = object.clone();
         let value = random.below(4);
@@ -326,16 +335,13 @@ impl Cluster {
     pub(super) fn put(&self, object: &Value) {
         let mut object = object.clone();
         let kind = object["kind"].as_str().unwrap().to_owned();
-        let (group, kind, plural, is_namespaced) = *KINDS.iter().find(|(_, k, _, _)| *k == kind).unwrap();
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("").to_owned();
         let slot = format!("{kind}/{namespace}/{name}");
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
         object["metadata"]["uid"] = json!(format!("uid-{kind}-{namespace}-{name}"));
         object["metadata"]["resourceVersion"] = json!(version.to_string());
-        let gvk = Gvk { group: group.into(), version: "v1".into(), kind: kind.into() };
-        let kind = ScanKind { gvk, plural: plural.into(), is_namespaced };
-        self.objects.lock().unwrap().insert(slot, (kind, object));
+        self.objects.lock().unwrap().insert(slot, object);
     }
 }
 
@@ -349,22 +355,16 @@ impl Source for Cluster {
     }
 
     fn kinds(&self, wanted: Vec<KindSelector>) -> BoxFuture<'_, Result<Discovered, SourceError>> {
-        let kinds = KINDS.iter().map(|(group, kind, plural, is_namespaced)| ScanKind {
-            gvk: Gvk { group: (*group).into(), version: "v1".into(), kind: (*kind).into() },
-            plural: (*plural).into(),
-            is_namespaced: *is_namespaced,
+        let kinds = KINDS.iter().filter_map(|(group, kind, plural, is_namespaced, versions)| {
+            let forms = forms(group, kind, versions);
+            let is_failing = self.failing.lock().unwrap().contains(*kind);
+            let taken = forms_taken(&wanted, &forms);
+            let mut taken = taken.into_iter().map(|at| forms[at].clone());
+            let gvk = taken.next().or_else(|| is_failing.then(|| forms[0].clone()))?;
+            let (plural, is_namespaced) = ((*plural).into(), *is_namespaced);
+            Some(ScanKind { gvk, plural, is_namespaced, others: taken.collect() })
         });
-        let is_wanted = |kind: &ScanKind| {
-            let key = ResourceKey {
-                group: kind.gvk.group.clone(),
-                kind: kind.gvk.kind.clone(),
-                ..ResourceKey::default()
-            };
-            let id = ResourceId { key, version: "v1".into(), uid: String::new() };
-            let is_failing = self.failing.lock().unwrap().contains(&kind.gvk.kind);
-            is_failing || wanted.iter().any(|selector| selector.selects(&id))
-        };
-        let kinds = kinds.filter(is_wanted).collect();
+        let kinds = kinds.collect();
         async { Ok(Discovered { kinds, ..Discovered::default() }) }.boxed()
     }
 
@@ -380,7 +380,7 @@ impl Source for Cluster {
             }
             let objects = self.objects.lock().unwrap();
             let of_kind: Vec<&Value> =
-                objects.values().filter(|(k, _)| k == kind).map(|(_, object)| object).collect();
+                objects.values().filter(|object| object["kind"] == *kind.gvk.kind).collect();
             let is_failing = self.failing.lock().unwrap().contains(&kind.gvk.kind);
             if is_failing && of_kind.len() <= 3 {
                 return Err(ListError::Forbidden("not allowed".into()));
@@ -409,7 +409,7 @@ impl Source for Cluster {
                 FactKey::ConfigMap { namespace, name } => (format!("ConfigMap/{namespace}/{name}"), ""),
                 other => panic!("{other:?} is not asked for here"),
             };
-            let value = objects.get(&slot).and_then(|(_, object)| object.pointer(path));
+            let value = objects.get(&slot).and_then(|object| object.pointer(path));
             let data = |object: &Value| json!({"data": object.get("data").cloned().unwrap_or_default()});
             match value.map(|value| if path.is_empty() { data(value) } else { value.clone() }) {
                 Some(value) => FactValue::Found(Document::from_json(value.to_string().as_bytes()).unwrap()),
@@ -435,8 +435,39 @@ fn listed(kind: &ScanKind, object: &Value) -> Listed {
         },
         version: text("/metadata/resourceVersion"),
         is_controlled: false,
-        content: Content::Json(object.to_string().into()),
+        content: Content::Json(in_form(&kind.gvk, object).to_string().into()),
+        others: kind
+            .others
+            .iter()
+            .map(|form| {
+                let text = in_form(form, object).to_string();
+                Content::Lazy(Arc::new(move || {
+                    Document::from_json(text.as_bytes()).map_err(|e| e.to_string())
+                }))
+            })
+            .collect(),
     }
+}
+
+/// The forms of a kind, the preferred one first.
+fn forms(group: &str, kind: &str, versions: &[&str]) -> Vec<Gvk> {
+    let form = |version: &&str| Gvk { group: group.into(), version: (*version).into(), kind: kind.into() };
+    versions.iter().map(form).collect()
+}
+
+/// An object as it is served in a form: version 1 of Scaler has its status in an annotation, and calls its
+/// specification otherwise.
+fn in_form(form: &Gvk, object: &Value) -> Value {
+    let mut object = object.clone();
+    object["apiVersion"] = json!(form.api_version());
+    if (form.kind.as_str(), form.version.as_str()) == ("Scaler", "v1") {
+        let fields = object.as_object_mut().unwrap();
+        if let Some(status) = fields.remove("status") {
+            object["metadata"]["annotations"]["status"] = json!(status.to_string());
+        }
+        object["spec"] = json!({"old": object["spec"]});
+    }
+    object
 }
 
 impl Default for Reports {

@@ -437,3 +437,30 @@ async fn large_objects_make_small_pages() {
         world.delete("v1", "ConfigMap", &format!("large-{n:02}")).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_with_too_many_bytes_is_asked_for_again_in_smaller_pages() {
+    let Some(world) = World::begin("fault-large-pages").await else { return };
+    let mut policy = policy("limits", "none");
+    policy["spec"]["rules"][0]["match"] = json!({"any": [{"resources": {"kinds": ["LimitRange"]}}]});
+    world.create(&policy).await;
+    for n in 0..8 {
+        let metadata = json!({"name": format!("range-{n}"), "namespace": world.ns,
+            "annotations": {"large": "x".repeat(5 << 10)}});
+        world.create(&json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata})).await;
+    }
+    let settings = ClusterSettings { n_page_objects: 500, n_page_bytes: 24 << 10, ..quick() };
+    let (_proxy, patrol) = world.proxied_with(settings).await;
+    let lists = || {
+        let of = |kind: &patrol::cluster::RequestKind| {
+            (kind.verb, kind.resource.as_str()) == ("list", "limitranges")
+        };
+        patrol.client.requests().iter().filter(|(kind, _)| of(kind)).map(|(_, n)| n).sum::<u64>()
+    };
+    let seen = patrol.scan().await;
+    assert_eq!(seen.work(), (8, 8, 0), "{}", seen.told());
+    // 500, 125, 31 and 7 objects are too many bytes; one is not; from then on 4 fit a page.
+    assert_eq!(lists(), 4 + 1 + 2);
+    assert_eq!(patrol.scan().await.work(), (0, 0, 0));
+    assert_eq!(lists(), 7 + 2);
+}

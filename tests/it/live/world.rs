@@ -66,6 +66,9 @@ impl World {
             ("kyverno.io/v2beta1", "GlobalContextEntry"),
             ("v1", "Pod"),
             ("v1", "LimitRange"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
+            ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
             ("wgpolicyk8s.io/v1alpha2", "PolicyReport"),
             ("wgpolicyk8s.io/v1alpha2", "ClusterPolicyReport"),
         ];
