@@ -6,9 +6,9 @@
 //! of `inventory/`.
 
 mod json;
+mod layout;
 mod load;
 mod parse;
-mod place;
 mod places;
 mod selector;
 mod sink;
@@ -27,9 +27,9 @@ use crate::fingerprint;
 use crate::inventory::Origin;
 use crate::model::{Fingerprint, Gvk};
 
+pub use layout::{Layout, Place};
 pub use load::{Claims, Loaded, load};
 pub use parse::{ManifestError, parse_yaml};
-pub use place::{Place, place_of};
 pub use places::{Places, Unproven};
 pub use sink::FolderSink;
 pub use snapshot::Snapshot;
@@ -59,8 +59,10 @@ pub enum Format {
     Json,
     /// YAML.
     Yaml,
-    /// One entry of a block-style YAML list, from the dash on.
+    /// One entry of a block-style YAML list, from the line of its dash on.
     YamlItem,
+    /// JSON that is not in the file: an entry of a YAML list that had to be parsed to be split.
+    Rewritten,
 }
 
 /// One document of a file, not parsed yet.

@@ -54,6 +54,23 @@ pub fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     }
 }
 
+/// What a linter finds in a policy beyond what its compilation warns of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lint {
+    /// What makes an `error` outcome certain wherever it is evaluated.
+    pub errors: Vec<Warning>,
+    /// What says nothing, or not what it seems to say.
+    pub warnings: Vec<Warning>,
+}
+
+/// Looks at a policy of any kind as a linter does, without any resource.
+pub fn lint(source: &PolicySource) -> Lint {
+    match source.key.kind {
+        PolicyKind::ClusterPolicy | PolicyKind::Policy => kyverno::lint(source),
+        _ => cel_policy::lint(source),
+    }
+}
+
 /// The evaluator of policies that say nothing in a scan.
 #[derive(Debug)]
 struct Silent;
@@ -78,8 +95,8 @@ pub trait Evaluator: Debug + Send + Sync {
     /// Judges one resource. Called again with more facts after [`Evaluation::Needs`].
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation;
 
-    /// What is known to be an `error` outcome wherever a rule applies: the rule's name and the message.
-    fn certain_errors(&self) -> Vec<(String, String)> {
+    /// What is known to be an `error` outcome wherever a rule applies: the field that makes it one, and the message.
+    fn certain_errors(&self) -> Vec<Warning> {
         Vec::new()
     }
 }

@@ -15,6 +15,7 @@ pub use catalog::{Catalog, CatalogProblem, CatalogSettings, ENGINE_VERSION, Exce
 pub use companions::CompanionSource;
 pub use role::{PolicyRole, role_of};
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::document::Document;
@@ -63,13 +64,28 @@ pub enum Standing {
     },
 }
 
-/// Something worth saying about a policy that does not stop it.
+/// Something worth saying about a part of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
     /// The field's path, such as `spec.rules[0].validate.pattrn`.
     pub path: String,
+    /// What of the field's text is meant, if it is not the whole: from and to, in bytes.
+    pub part: Option<(usize, usize)>,
     /// What is odd about it.
     pub message: String,
+}
+
+impl Warning {
+    /// A warning about a field as a whole.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), part: None, message: message.into() }
+    }
+
+    /// The same about a part of the field's text.
+    #[must_use]
+    pub fn about(self, part: Range<usize>) -> Self {
+        Self { part: Some((part.start, part.end)), ..self }
+    }
 }
 
 /// A policy ready to be evaluated.

@@ -34,7 +34,7 @@ impl Manifest {
     pub fn parse(&self) -> Result<Document, ManifestError> {
         let bytes = match self.format {
             Format::YamlItem => Cow::Owned(without_dash(self.bytes())),
-            Format::Json | Format::Yaml => Cow::Borrowed(self.bytes()),
+            Format::Json | Format::Yaml | Format::Rewritten => Cow::Borrowed(self.bytes()),
         };
         let document = parse_text(&bytes, &self.origin)?;
         if document.root().kind() != Kind::Object {
@@ -50,7 +50,7 @@ impl Manifest {
 /// The entry of a YAML list as a document of its own: the dash becomes a space, so that all columns stay.
 fn without_dash(bytes: &[u8]) -> Vec<u8> {
     let mut text = bytes.to_vec();
-    if let Some(dash) = text.first_mut() {
+    if let Some(dash) = text.iter_mut().find(|byte| **byte == b'-') {
         *dash = b' ';
     }
     text

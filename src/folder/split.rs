@@ -147,7 +147,7 @@ impl Splitter<'_> {
         for item in items {
             let source: Arc<[u8]> = Arc::from(item.to_json().into_bytes());
             let range = 0..source.len();
-            let manifest = Manifest::new(origin.clone(), Format::Json, &source, range, kind.cloned());
+            let manifest = Manifest::new(origin.clone(), Format::Rewritten, &source, range, kind.cloned());
             self.into.manifests.push(manifest);
         }
         if document.root().get("items").is_some_and(|items| items.kind() != Kind::Array) {
@@ -224,7 +224,7 @@ fn top_level(text: &[u8], key: &[u8]) -> Option<usize> {
         .map(|at| at + key.len())
 }
 
-/// The entries of a block-style list that starts on the line behind `items_end`, each from its dash on.
+/// The entries of a block-style list that starts on the line behind `items_end`, each from the line of its dash on.
 ///
 /// `None` if the list is in flow style, has anchors (which may be used across entries) or looks unlike what
 /// tools write.
@@ -252,9 +252,9 @@ fn block_items(text: &[u8], items_end: usize) -> Option<Vec<Range<usize>>> {
             Some(column) if indent > column => {}
             None if is_entry => {
                 column = Some(indent);
-                items.push(at + indent..next);
+                items.push(at..next);
             }
-            Some(column) if indent == column && is_entry => items.push(at + indent..next),
+            Some(column) if indent == column && is_entry => items.push(at..next),
             Some(_) if indent == 0 && !is_entry => break,
             _ => return None,
         }

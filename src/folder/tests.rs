@@ -69,6 +69,10 @@ fn the_items_of_lists_are_documents_of_their_own() {
             &[r#"3 {"a":1,"b":"- x\n"}"#, r#"8 {"c":2}"#],
         ),
         ("kind: List # l\nitems:\n  - a: 1\n  -\n    b: 2\n", &[r#"3 {"a":1}"#, r#"4 {"b":2}"#]),
+        (
+            "kind: List\nitems:\n  - a: 1\n    b: 2\n  - c:\n    - 3\n",
+            &[r#"3 {"a":1,"b":2}"#, r#"5 {"c":[3]}"#],
+        ),
         ("kind: List\nitems: [{a: 1}, {b: 2}]\n", &[r#"1 {"a":1}"#, r#"1 {"b":2}"#]),
         ("kind: List\nitems:\n- a: &x {k: 1}\n- b: *x\n", &[r#"1 {"a":{"k":1}}"#, r#"1 {"b":{"k":1}}"#]),
         ("kind: List\nitems:\n- a: [\n- b: 2\n", &["f.yaml:3: is not YAML", r#"4 {"b":2}"#]),

@@ -11,6 +11,7 @@ mod expressions;
 mod frame;
 mod image_validating_policy;
 mod library;
+mod lint;
 mod matching;
 mod names;
 mod params;
@@ -31,6 +32,7 @@ use crate::policy::{PolicySource, Standing};
 pub(crate) use admission::{Decision, Judge};
 pub(crate) use environment::Dialect;
 pub(crate) use expressions::{Expressions, Spec, items};
+pub(crate) use lint::{lint, refused};
 pub(crate) use params::{ParamSource, Params};
 
 /// Compiles a policy that is written in CEL. It never fails: what cannot be compiled gives `error` outcomes where it would have applied.

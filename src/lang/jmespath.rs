@@ -12,6 +12,7 @@ mod functions;
 mod go_json;
 mod go_value;
 mod lexer;
+mod names;
 mod parser;
 mod power;
 mod prepared;
@@ -22,11 +23,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::document::Value;
+use crate::gostd::compiled;
 
 pub use env::{Env, EvaluateError, Hosts, Scope};
 pub use functions::names as function_names;
 pub use go_json::{decode as decode_json, encode as encode_json};
 pub use go_value::{equal, is_false, sprint};
+pub use names::{Name, names};
 
 /// Why a text is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +66,7 @@ impl Program {
     /// Compiles an expression. Unknown functions and wrong arguments are errors of the evaluation, as in go-jmespath; use
     /// [`unknown_functions`](Self::unknown_functions) to find the former early.
     pub fn compile(text: &str) -> Result<Self, CompileError> {
+        compiled::note();
         Ok(Self { root: parser::parse(text)? })
     }
 

@@ -16,3 +16,4 @@ mod shape;
 
 pub(crate) use exception::oddities as exception_oddities;
 pub(crate) use frame::compile;
+pub(crate) use lint::lint;

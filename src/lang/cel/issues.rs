@@ -20,6 +20,8 @@ impl Issue {
 /// One fault of an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompileError {
+    /// Where the fault is, in bytes from the start of the text.
+    pub at: usize,
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
@@ -76,6 +78,7 @@ fn place(source: &str, issue: Issue) -> CompileError {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let snippet = source.get(line_start..).unwrap_or("").lines().next().unwrap_or("").to_owned();
     CompileError {
+        at: issue.at,
         line: before.matches('\n').count() + 1,
         column: before.get(line_start..).unwrap_or("").chars().count() + 1,
         message: issue.message,

@@ -64,6 +64,18 @@ pub(super) struct Validation {
     pub(super) message_expression: Option<Expression>,
 }
 
+/// An expression that the checker refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refusal {
+    /// The expression's field, below the spec.
+    pub(crate) place: String,
+    /// Where in the expression which fault is, in bytes from its start.
+    pub(crate) faults: Vec<(usize, String)>,
+    /// The text of the API server for all of them.
+    message: String,
+}
+
 /// What a policy says.
 #[derive(Debug)]
 pub(crate) struct Expressions {
@@ -82,6 +94,17 @@ impl Expressions {
     /// # Errors
     /// Which expression is refused, and why.
     pub(crate) fn compile(spec: &Spec<'_>, dialect: Dialect) -> Result<Self, String> {
+        let (compiled, refusals) = Self::compile_all(spec, dialect);
+        refusals.first().map_or(Ok(compiled), |refusal| Err(refusal.to_string()))
+    }
+
+    /// What is wrong with a policy's expressions, in the order in which they are compiled.
+    pub(crate) fn refusals(spec: &Spec<'_>, dialect: Dialect) -> Vec<Refusal> {
+        Self::compile_all(spec, dialect).1
+    }
+
+    /// Compiles what can be compiled; a variable that is refused may be anything.
+    fn compile_all(spec: &Spec<'_>, dialect: Dialect) -> (Self, Vec<Refusal>) {
         let mut compiled = Self {
             dialect,
             meanings: Vec::new(),
@@ -91,23 +114,26 @@ impl Expressions {
             audit_annotations: Vec::new(),
             env: dialect.environment(),
         };
-        compiled.add_variables(&spec.variables)?;
+        let mut refusals = Vec::new();
+        compiled.add_variables(&spec.variables, &mut refusals);
         for (at, condition) in spec.match_conditions.iter().enumerate() {
             let place = format!("matchConditions[{at}].expression");
-            let expression = compiled.expression(text(*condition, "expression"), &place, &[Type::Bool])?;
-            compiled.match_conditions.push(expression);
+            let expression = compiled.expression(text(*condition, "expression"), &place, &[Type::Bool]);
+            compiled.match_conditions.extend(kept(expression, &mut refusals));
         }
         for (at, validation) in spec.validations.iter().enumerate() {
-            let validation = compiled.validation(*validation, at, spec.message)?;
-            compiled.validations.push(validation);
+            let validation = compiled.validation(*validation, at, spec.message, &mut refusals);
+            compiled.validations.extend(validation);
         }
         for (at, annotation) in spec.audit_annotations.iter().enumerate() {
             let place = format!("auditAnnotations[{at}].valueExpression");
             let source = text(*annotation, "valueExpression");
-            let expression = compiled.expression(source, &place, &[Type::String, Type::Null])?;
-            compiled.audit_annotations.push(Named { name: text(*annotation, "key").to_owned(), expression });
+            let expression = compiled.expression(source, &place, &[Type::String, Type::Null]);
+            let expression = kept(expression, &mut refusals);
+            let named = |expression| Named { name: text(*annotation, "key").to_owned(), expression };
+            compiled.audit_annotations.extend(expression.map(named));
         }
-        Ok(compiled)
+        (compiled, refusals)
     }
 
     /// Compiles conditions that stand outside the policy, of an exception, in the policy's environment.
@@ -117,7 +143,8 @@ impl Expressions {
     pub(super) fn conditions(&self, conditions: &[Node<'_>]) -> Result<Vec<Expression>, String> {
         let compile = |(at, condition): (usize, &Node<'_>)| {
             let place = format!("matchConditions[{at}].expression");
-            self.expression(text(*condition, "expression"), &place, &[Type::Bool])
+            let source = text(*condition, "expression");
+            self.expression(source, &place, &[Type::Bool]).map_err(|refusal| refusal.to_string())
         };
         conditions.iter().enumerate().map(compile).collect()
     }
@@ -127,52 +154,68 @@ impl Expressions {
     /// # Errors
     /// Why it is refused.
     pub(super) fn extra(&self, source: &str, place: &str) -> Result<Expression, String> {
-        self.expression(source, place, &[])
+        self.expression(source, place, &[]).map_err(|refusal| refusal.to_string())
     }
 
-    fn add_variables(&mut self, variables: &[Node<'_>]) -> Result<(), String> {
+    fn add_variables(&mut self, variables: &[Node<'_>], refusals: &mut Vec<Refusal>) {
         self.meanings = Dialect::meanings(&self.env);
         for (at, variable) in variables.iter().enumerate() {
             let name = text(*variable, "name").to_owned();
             let place = format!("variables[{at}].expression");
-            let expression = self.expression(text(*variable, "expression"), &place, &[])?;
-            let kind = self.dialect.variable_type(expression.program.result_type());
+            let expression = self.expression(text(*variable, "expression"), &place, &[]);
+            let expression = kept(expression, refusals);
+            let result = expression.as_ref().map_or(&Type::Dyn, |own| own.program.result_type());
+            let kind = self.dialect.variable_type(result);
             self.env = self.env.clone().with_lazy_field(VARIABLES, &name, kind);
             self.meanings.push(Some(Meaning::Variable(at)));
-            self.variables.push(Named { name, expression });
+            self.variables.extend(expression.map(|expression| Named { name, expression }));
         }
-        Ok(())
     }
 
-    fn validation(&self, validation: Node<'_>, at: usize, message: &str) -> Result<Validation, String> {
+    fn validation(
+        &self,
+        validation: Node<'_>,
+        at: usize,
+        message: &str,
+        refusals: &mut Vec<Refusal>,
+    ) -> Option<Validation> {
         let place = |field: &str| format!("validations[{at}].{field}");
         let own = text(validation, "message");
         let message_expression = text(validation, "messageExpression");
         let message_expression = (!message_expression.is_empty())
             .then(|| self.expression(message_expression, &place("messageExpression"), &[Type::String]))
-            .transpose()?;
-        Ok(Validation {
-            expression: self.expression(
-                text(validation, "expression"),
-                &place("expression"),
-                &[Type::Bool],
-            )?,
+            .and_then(|expression| kept(expression, refusals));
+        let source = text(validation, "expression");
+        let expression = self.expression(source, &place("expression"), &[Type::Bool]);
+        Some(Validation {
+            expression: kept(expression, refusals)?,
             message: if own.is_empty() { message } else { own }.to_owned(),
             message_expression,
         })
     }
 
     /// Compiles one expression; `kinds` are the types that it may have, none: any.
-    fn expression(&self, source: &str, place: &str, kinds: &[Type]) -> Result<Expression, String> {
-        let program = Program::compile(&self.env, source)
-            .map_err(|error| format!("spec.{place}: Invalid value: {source:?}: {error}"))?;
+    fn expression(&self, source: &str, place: &str, kinds: &[Type]) -> Result<Expression, Refusal> {
+        let refusal = |text: String, faults: Vec<(usize, String)>| Refusal {
+            place: place.to_owned(),
+            message: format!("spec.{place}: Invalid value: {source:?}: {text}"),
+            faults: if faults.is_empty() { vec![(0, text)] } else { faults },
+        };
+        let program = Program::compile(&self.env, source).map_err(|error| {
+            let faults = error.errors.iter().map(|fault| (fault.at, fault.message.clone())).collect();
+            refusal(error.to_string(), faults)
+        })?;
         if !kinds.is_empty() && !kinds.contains(program.result_type()) {
             let names: Vec<&str> = kinds.iter().map(Type::runtime_name).collect();
-            let names = names.join(" or ");
-            return Err(format!("spec.{place}: Invalid value: {source:?}: must evaluate to {names}"));
+            return Err(refusal(format!("must evaluate to {}", names.join(" or ")), Vec::new()));
         }
         Ok(Expression { text: source.to_owned(), program })
     }
+}
+
+/// An expression that is not refused.
+fn kept(compiled: Result<Expression, Refusal>, refusals: &mut Vec<Refusal>) -> Option<Expression> {
+    compiled.map_err(|refusal| refusals.push(refusal)).ok()
 }
 
 fn text<'s>(node: Node<'s>, key: &str) -> &'s str {

@@ -27,7 +27,7 @@ pub(super) struct Exception {
 /// What is odd about an exception, with paths.
 pub(crate) fn oddities(exception: Node<'_>) -> Vec<Warning> {
     let Some(spec) = exception.get("spec") else {
-        return vec![Warning { path: "spec".to_owned(), message: "the exception has no spec".to_owned() }];
+        return vec![Warning::new("spec", "the exception has no spec")];
     };
     let mut oddities = shape::check(Shaped::Exception, spec, "spec");
     oddities.unknown.append(&mut oddities.mistyped);

@@ -36,6 +36,8 @@ struct Frame {
 #[derive(Debug)]
 struct FramedRule {
     name: String,
+    /// Its place in the policy, or that of the rule that it is derived from.
+    path: String,
     matches: MatchBlock,
     excludes: Option<MatchBlock>,
     /// Kinds to which the rule does not apply because derived rules take its place.
@@ -58,7 +60,8 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let empty = Document::null();
     let spec = root.get("spec").unwrap_or(empty.root());
     let oddities = shape::check(Shaped::Policy, spec, "spec");
-    let (conditions, refused) = match match_conditions(spec) {
+    let expressions = match_conditions(spec).map(|(spec, dialect)| Expressions::compile(&spec, dialect));
+    let (conditions, refused) = match expressions.transpose() {
         Ok(conditions) => (conditions, None),
         Err(message) => (None, Some(format!("the policy is not valid: {message}"))),
     };
@@ -70,7 +73,7 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         mistyped: oddities.mistyped,
         frame: Frame {
             rules: Vec::new(),
-            stops_at_first: spec.get("applyRules").and_then(Node::as_str) == Some("One"),
+            stops_at_first: stops_at_first(spec),
             namespace: (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone()),
             conditions,
         },
@@ -104,16 +107,17 @@ fn exceptions(companions: &Companions<'_>, key: &PolicyKey) -> Vec<Exception> {
     sources.filter_map(|source| Exception::compile(source, &policy)).collect()
 }
 
+/// `applyRules: One`.
+pub(super) fn stops_at_first(spec: Node<'_>) -> bool {
+    spec.get("applyRules").and_then(Node::as_str) == Some("One")
+}
+
 /// The conditions under which the reference's webhook is asked at all, if there are such.
-fn match_conditions(spec: Node<'_>) -> Result<Option<Expressions>, String> {
-    let conditions =
-        spec.get("webhookConfiguration").map(|webhook| cel_policy::items(webhook, "matchConditions"));
-    let conditions = conditions.filter(|conditions| !conditions.is_empty());
-    let compile = |match_conditions: Vec<Node<'_>>| {
-        let spec = Spec { match_conditions, ..Spec::default() };
-        Expressions::compile(&spec, Dialect::Admission { has_params: false, has_authorizer: true })
-    };
-    conditions.map(compile).transpose()
+pub(super) fn match_conditions(spec: Node<'_>) -> Option<(Spec<'_>, Dialect)> {
+    let match_conditions = cel_policy::items(spec.get("webhookConfiguration")?, "matchConditions");
+    let dialect = Dialect::Admission { has_params: false, has_authorizer: true };
+    let spec = Spec { match_conditions, ..Spec::default() };
+    (!spec.match_conditions.is_empty()).then_some((spec, dialect))
 }
 
 /// What makes every rule of a policy an error: parts of the policy around its rules that cannot be honoured.
@@ -177,9 +181,9 @@ impl Compiler<'_> {
         let excludes = excludes.map(|exclude| MatchBlock::compile(exclude, Place::Exclude));
         if matches.kinds().is_empty() {
             let message = "the rule matches no kind of object, so it says nothing in a scan".to_owned();
-            self.warn(Warning { path: format!("{path}.match"), message });
+            self.warn(Warning::new(format!("{path}.match"), message));
         }
-        self.frame.rules.push(FramedRule { name, matches, excludes, not_for, exceptions, body });
+        self.frame.rules.push(FramedRule { name, path, matches, excludes, not_for, exceptions, body });
     }
 
     fn body(&mut self, rule: Node<'_>, path: &str, exceptions: &[Exception]) -> Body {
@@ -196,7 +200,7 @@ impl Compiler<'_> {
         match contained(|| Rule::compile(rule, &context)) {
             Ok((rule, warnings)) => {
                 for warning in warnings {
-                    self.warn(Warning { path: format!("{path}.{}", warning.path), message: warning.message });
+                    self.warn(Warning { path: format!("{path}.{}", warning.path), ..warning });
                 }
                 Body::Rule(Box::new(rule))
             }
@@ -271,10 +275,14 @@ impl Evaluator for Frame {
         if needs_facts { Evaluation::Needs(inputs.needs()) } else { Evaluation::Done(outcomes) }
     }
 
-    fn certain_errors(&self) -> Vec<(String, String)> {
+    fn certain_errors(&self) -> Vec<Warning> {
         let error = |rule: &FramedRule| match &rule.body {
-            Body::Broken(message) => Some((rule.name.clone(), message.clone())),
-            Body::Rule(body) => Some((rule.name.clone(), body.certain_error()?)),
+            Body::Broken(message) => Some(Warning::new(&rule.path, message)),
+            Body::Rule(body) => {
+                let (field, message) = body.certain_error()?;
+                let dot = if field.is_empty() { "" } else { "." };
+                Some(Warning::new(format!("{}{dot}{field}", rule.path), message))
+            }
         };
         self.rules.iter().filter_map(error).collect()
     }

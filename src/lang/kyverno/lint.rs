@@ -1,14 +1,23 @@
-//! What is odd about a policy beyond its shape: names that are given twice, variables that nothing defines, entries that nothing uses, rules that
-//! cannot say anything in a scan. All of it is advice; nothing here changes an outcome.
+//! What is odd about a policy beyond its shape.
+//!
+//! [`advice`] is given whenever a policy is compiled: names that are given twice, variables that nothing defines, entries that nothing uses,
+//! rules for other operations. [`lint`] says what only somebody who works on the policy wants to know: expressions that do not compile, anchors
+//! where they mean nothing, rules that are never asked. Nothing here changes an outcome.
+
+mod anchors;
+mod entries;
+mod expressions;
+mod reach;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
-use super::background;
+use super::{frame, rule};
 use crate::document::{Kind, Node};
-use crate::policy::Warning;
-
-#[cfg(test)]
-mod tests;
+use crate::lang::Lint;
+use crate::lang::cel_policy::{self, Expressions};
+use crate::policy::{PolicySource, Warning};
 
 /// The advice on a policy's own rules, in their order. `rules` are those of the spec, without derived ones.
 pub(super) fn advice(rules: &[Node<'_>]) -> Vec<Warning> {
@@ -17,68 +26,55 @@ pub(super) fn advice(rules: &[Node<'_>]) -> Vec<Warning> {
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("spec.rules[{index}]");
         let name = rule.get("name").and_then(Node::as_str).unwrap_or_default();
-        let mut warn = |tail: &str, message: String| {
-            warnings.push(Warning { path: format!("{path}{tail}"), message });
-        };
         if name.is_empty() {
-            warn("", "the rule has no name".to_owned());
+            warnings.push(Warning::new(&path, "the rule has no name"));
         } else if !names.insert(name) {
-            warn(".name", format!("there is another rule named `{name}` in front of this one"));
+            let message = format!("there is another rule named `{name}` in front of this one");
+            warnings.push(Warning::new(format!("{path}.name"), message));
         }
-        for variable in background::unknown_variables(*rule) {
-            warn("", format!("nothing defines the variable `{{{{{variable}}}}}`"));
-        }
-        for (at, entry) in unused_entries(*rule) {
-            warn(&format!(".context[{at}]"), format!("nothing uses the context entry `{entry}`"));
-        }
-        if never_creates(*rule) {
-            let message = "no operation here is CREATE, so the rule says nothing in a scan".to_owned();
-            warn(".match", message);
+        expressions::undefined(*rule, &path, &mut warnings);
+        entries::unused(*rule, &path, &mut warnings);
+        if reach::never_creates(*rule) {
+            let message = "no operation here is CREATE, so the rule says nothing in a scan";
+            warnings.push(Warning::new(format!("{path}.match"), message));
         }
     }
     warnings
 }
 
-/// Context entries of a rule that no string of it mentions, with their positions.
-fn unused_entries(rule: Node<'_>) -> Vec<(usize, &str)> {
-    let entries: Vec<Node<'_>> = rule.get("context").into_iter().flat_map(Node::items).collect();
-    let is_used = |at: usize, name: &str| {
-        let in_later = entries.iter().skip(at + 1).any(|entry| mentions(*entry, name));
-        in_later || rule.entries().any(|(key, value)| key != "context" && mentions(value, name))
-    };
-    let names = entries.iter().map(|entry| entry.get("name").and_then(Node::as_str).unwrap_or_default());
-    names.enumerate().filter(|(at, name)| !name.is_empty() && !is_used(*at, name)).collect()
-}
-
-/// Whether a word stands in any string or key.
-fn mentions(node: Node<'_>, word: &str) -> bool {
-    match node.kind() {
-        Kind::String => has_word(node.as_str().unwrap_or_default(), word),
-        Kind::Array => node.items().any(|item| mentions(item, word)),
-        Kind::Object => node.entries().any(|(key, value)| has_word(key, word) || mentions(value, word)),
-        _ => false,
+/// Looks at a `ClusterPolicy` or Policy as a linter does.
+pub(crate) fn lint(source: &PolicySource) -> Lint {
+    let mut lint = Lint::default();
+    let Some(spec) = source.document.root().get("spec") else { return lint };
+    let rules: Vec<Node<'_>> = spec.get("rules").into_iter().flat_map(Node::items).collect();
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("spec.rules[{index}]");
+        expressions::broken(*rule, &path, &mut lint.errors);
+        lint.errors.extend(broken_cel(*rule, &path));
+        anchors::misplaced(*rule, &path, &mut lint.warnings);
+        let earlier = rules.get(..index).unwrap_or_default();
+        let earlier = if frame::stops_at_first(spec) { earlier } else { &[] };
+        lint.warnings.extend(reach::unreachable(*rule, &path, earlier));
     }
+    let conditions = frame::match_conditions(spec);
+    lint.errors.extend(conditions.into_iter().flat_map(|(spec, dialect)| {
+        let refusals = Expressions::refusals(&spec, dialect);
+        cel_policy::refused(&refusals, |place| format!("spec.webhookConfiguration.{place}"))
+    }));
+    lint
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let behind = text.get(at + word.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(is_word) && !behind.is_some_and(is_word)
-    })
-}
-
-/// Whether every filter of `match` asks for operations and none for CREATE.
-fn never_creates(rule: Node<'_>) -> bool {
-    let Some(block) = rule.get("match") else { return false };
-    let listed: Vec<Node<'_>> =
-        ["any", "all"].iter().filter_map(|key| block.get(key)).flat_map(Node::items).collect();
-    let filters = if listed.is_empty() { vec![block] } else { listed };
-    filters.iter().all(|filter| {
-        filter.path(&["resources", "operations"]).is_some_and(|operations| {
-            !operations.is_empty()
-                && !operations.items().any(|operation| operation.as_str() == Some("CREATE"))
-        })
+/// The expressions of `validate.cel` that are refused.
+fn broken_cel(rule: Node<'_>, path: &str) -> Vec<Warning> {
+    let Some(cel) = rule.path(&["validate", "cel"]).filter(|cel| cel.kind() == Kind::Object) else {
+        return Vec::new();
+    };
+    let (spec, dialect) = rule::cel_expressions(rule, cel);
+    cel_policy::refused(&Expressions::refusals(&spec, dialect), |place| {
+        match (place.strip_prefix("matchConditions"), place.strip_prefix("validations")) {
+            (Some(rest), _) => format!("{path}.celPreconditions{rest}"),
+            (_, Some(rest)) => format!("{path}.validate.cel.expressions{rest}"),
+            _ => format!("{path}.validate.cel.{place}"),
+        }
     })
 }

@@ -15,9 +15,8 @@ mod message;
 mod outline;
 mod pattern;
 mod pod_security;
+mod probe;
 mod programs;
-#[cfg(test)]
-mod speed;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -32,8 +31,11 @@ use crate::model::{Outcome, PolicyKey, Status};
 use crate::policy::Warning;
 
 pub(crate) use arena::Arena;
+pub(crate) use cel::expressions as cel_expressions;
 pub(crate) use condition::AnyAllConditions;
 pub(crate) use context::{Context, Entries, Failure, Shared};
+pub(crate) use probe::holds_everywhere;
+pub(crate) use template::variables_in;
 
 use body::{Body, Response};
 use context::Extractors;
@@ -127,9 +129,10 @@ impl Rule {
         (compiled, warnings)
     }
 
-    /// The message of the error that every evaluation ends with, as far as that is known.
-    pub(crate) fn certain_error(&self) -> Option<String> {
-        self.preconditions.invalid().map(str::to_owned).or_else(|| self.body.certain_error())
+    /// The error that every evaluation ends with, as far as that is known: the field that makes it one, and the message.
+    pub(crate) fn certain_error(&self) -> Option<(&'static str, String)> {
+        let preconditions = self.preconditions.invalid().map(|message| ("preconditions", message.to_owned()));
+        preconditions.or_else(|| self.body.certain_error())
     }
 
     /// Judges a resource that the rule matches.

@@ -96,9 +96,7 @@ impl Shape {
             return;
         }
         let mut mistyped = |wanted: &str| {
-            oddities
-                .mistyped
-                .push(Warning { path: path.to_owned(), message: format!("this is not {wanted}") });
+            oddities.mistyped.push(Warning::new(path, format!("this is not {wanted}")));
         };
         match self {
             Self::Any => {}
@@ -126,7 +124,7 @@ impl Shape {
                         shape.check(value, &path, oddities);
                     } else {
                         let message = format!("Kyverno knows no field `{key}` here");
-                        oddities.unknown.push(Warning { path, message });
+                        oddities.unknown.push(Warning::new(path, message));
                     }
                 }
             }

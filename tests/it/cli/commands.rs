@@ -1,5 +1,6 @@
 //! The other commands: help, completions, explain, test, lint.
 
+use expect_test::expect;
 use serde_json::Value;
 
 use super::{Place, label_policy};
@@ -230,6 +231,104 @@ fn a_test_that_cannot_run_is_told() {
 }
 
 #[test]
+fn lint_points_into_json() {
+    let place = with_tests();
+    place.write("l/one.json", POLICY_IN_JSON);
+    let ran = place.run(&["lint", "l"]).exits(1);
+    expect![[r#"
+        note: not scanned in a cluster: rule `r` uses a variable that nothing defines: `{{ a b }}`
+        --> l/one.json:1: ClusterPolicy c
+
+        warning: `exclude` takes out everything that `match` lets in, so the rule is never asked
+         --> l/one.json:2:72: ClusterPolicy c: spec.rules[0].exclude
+          |
+        2 | …"r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "exclude": {"any": [{"resources": {"kinds": ["*"]}}]},
+          |                                                              ^^^^^^^^^
+
+        error: `a b` is not JMESPath: SyntaxError: Unexpected token at the end of the expression: tUnquotedIdentifier
+         --> l/one.json:3:41: ClusterPolicy c: spec.rules[0].validate.message
+          |
+        3 |    "validate": {"message": "\u00e9 {{ a b }}", "deny": {}}}]}}
+          |                                         ^
+
+        policies: 1, errors: 1, warnings: 1
+    "#]].assert_eq(&ran.stdout);
+}
+
+#[test]
+fn lint_points_into_expressions_of_every_language_and_form() {
+    let place = with_tests();
+    place.write("l/policies.yaml", POLICIES_WITH_MISTAKES);
+    let ran = place.run(&["lint", "l/policies.yaml"]).exits(1);
+    expect![[r#"
+        note: not scanned in a cluster: rule `r` uses a variable that nothing defines: `{{ requst.operation }}`
+        --> l/policies.yaml:1: ClusterPolicy a
+
+        warning: nothing uses the context entry `unused`
+          --> l/policies.yaml:10:11: ClusterPolicy a: spec.rules[0].context[0].name
+           |
+        10 |         - name: unused
+           |           ^^^^
+
+        warning: nothing defines the variable `requst`
+          --> l/policies.yaml:14:27: ClusterPolicy a: spec.rules[0].preconditions.all[0].key
+           |
+        14 |           - key: "\u007b{ requst.operation }}"
+           |                           ^^^^^^
+
+        warning: this is never met in a scan, so the rule is always skipped
+          --> l/policies.yaml:17:13: ClusterPolicy a: spec.rules[0].preconditions.all[1]
+           |
+        17 |           - key: "{{request.operation}}"
+           |             ^
+
+        error: `request.object.[` is not JMESPath: SyntaxError: Incomplete expression
+          --> l/policies.yaml:23:29: ClusterPolicy a: spec.rules[0].validate.message
+           |
+        23 |           {{ request.object.[ }}
+           |                             ^
+
+        warning: `+()` adds what is missing and only means something in `mutate`; here the key is taken as it is
+          --> l/policies.yaml:26:13: ClusterPolicy a: spec.rules[0].validate.pattern.metadata.+(labels)
+           |
+        26 |             +(labels):
+           |             ^^^^^^^^^
+
+        warning: an existence anchor `^()` takes a list of what has to be there
+          --> l/policies.yaml:29:13: ClusterPolicy a: spec.rules[0].validate.pattern.spec.^(containers)
+           |
+        29 |             ^(containers): {name: "{{ nosuch('x') }}"}
+           |             ^^^^^^^^^^^^^
+
+        error: there is no function `nosuch`
+          --> l/policies.yaml:29:39: ClusterPolicy a: spec.rules[0].validate.pattern.spec.^(containers).name
+           |
+        29 |             ^(containers): {name: "{{ nosuch('x') }}"}
+           |                                       ^^^^^^
+
+        error: undefined field 'm'
+          --> l/policies.yaml:45:20: ValidatingPolicy b: spec.validations[0].expression
+           |
+        45 |           variables.m == nosuch(object)
+           |                    ^
+
+        error: undeclared reference to 'nosuch' (in container '')
+          --> l/policies.yaml:45:32: ValidatingPolicy b: spec.validations[0].expression
+           |
+        45 |           variables.m == nosuch(object)
+           |                                ^
+
+        error: must evaluate to string
+          --> l/policies.yaml:46:26: ValidatingPolicy b: spec.validations[0].messageExpression
+           |
+        46 |       messageExpression: 1 + 1
+           |                          ^
+
+        policies: 2, errors: 5, warnings: 5
+    "#]].assert_eq(&ran.stdout);
+}
+
+#[test]
 fn lint_names_fields_and_tells_certain_errors_from_warnings() {
     let place = with_tests();
     let ran = place.run(&["lint", "p"]).exits(0);
@@ -239,16 +338,81 @@ fn lint_names_fields_and_tells_certain_errors_from_warnings() {
         label_policy("require-app", "app").replace("message:", "mesage: a\n      message:"),
     );
     let ran = place.run(&["lint", "p"]).exits(0);
-    assert!(ran.stdout.contains("p/label.yaml:1"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("spec.rules[0].validate.mesage"), "{}", ran.stdout);
+    expect![[r"
+        warning: Kyverno knows no field `mesage` here
+          --> p/label.yaml:11:7: ClusterPolicy require-app: spec.rules[0].validate.mesage
+           |
+        11 |       mesage: a
+           |       ^^^^^^
+
+        policies: 1, errors: 0, warnings: 1
+    "]]
+    .assert_eq(&ran.stdout);
     place.write("p/label.yaml", label_policy("require-app", "app").replace("it is so", "'{{ request.[ }}'"));
     let ran = place.run(&["lint", "p", "m", "t", "-o", "json"]).exits(1);
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["level"], "error");
     assert_eq!(lines[0]["field"], "spec.rules[0].validate.message");
-    assert_eq!(lines[0]["from"], "p/label.yaml:11:7");
+    assert_eq!(lines[0]["from"], "p/label.yaml:11:28");
+    assert_eq!(
+        (&lines[0]["line"], &lines[0]["column"], &lines[0]["length"]),
+        (&11.into(), &28.into(), &1.into())
+    );
     assert_eq!(lines.last().unwrap()["summary"]["errors"], 1);
     place.run(&["lint", "m"]).exits(2).says(&["no policies in `m`"]);
     place.write("p/broken.yaml", "a: [\n");
     place.run(&["lint", "p"]).exits(2).says(&["p/broken.yaml:"]);
 }
+
+const POLICIES_WITH_MISTAKES: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata:
+  name: a
+spec:
+  rules:
+    - name: r
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      context:
+        - name: unused
+          variable: {value: 1}
+      preconditions:
+        all:
+          - key: "\u007b{ requst.operation }}"
+            operator: Equals
+            value: DELETE
+          - key: "{{request.operation}}"
+            operator: Equals
+            value: DELETE
+      validate:
+        message: >-
+          The name is
+          {{ request.object.[ }}
+        pattern:
+          metadata:
+            +(labels):
+              app: "?*"
+          spec:
+            ^(containers): {name: "{{ nosuch('x') }}"}
+---
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata:
+  name: b
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  variables:
+    - name: own
+      expression: object.metadata.name
+  validations:
+    - expression: |
+        variables.own.size() > 1 &&
+          variables.m == nosuch(object)
+      messageExpression: 1 + 1
+"#;
+
+const POLICY_IN_JSON: &str = r#"{"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "c"}, "spec": {"rules": [
+  {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "exclude": {"any": [{"resources": {"kinds": ["*"]}}]},
+   "validate": {"message": "\u00e9 {{ a b }}", "deny": {}}}]}}
+"#;

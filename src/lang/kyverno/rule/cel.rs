@@ -18,20 +18,27 @@ pub(super) struct Cel {
     params: Option<ParamSource>,
 }
 
+/// The expressions of a rule with `validate.cel`, and what they may name.
+pub(crate) fn expressions<'s>(rule: Node<'s>, cel: Node<'s>) -> (Spec<'s>, Dialect) {
+    let spec = Spec {
+        match_conditions: items(rule, "celPreconditions"),
+        variables: items(cel, "variables"),
+        validations: items(cel, "expressions"),
+        audit_annotations: items(cel, "auditAnnotations"),
+        message: rule.path(&["validate", "message"]).and_then(Node::as_str).unwrap_or_default(),
+    };
+    (spec, Dialect::Admission { has_params: params(cel).is_some(), has_authorizer: true })
+}
+
+fn params(cel: Node<'_>) -> Option<ParamSource> {
+    ParamSource::compile(cel.get("paramKind"), cel.get("paramRef"))
+}
+
 impl Cel {
     /// Compiles a rule with `validate.cel`.
     pub(super) fn compile(rule: Node<'_>, cel: Node<'_>) -> Self {
-        let message = rule.path(&["validate", "message"]).and_then(Node::as_str).unwrap_or_default();
-        let spec = Spec {
-            match_conditions: items(rule, "celPreconditions"),
-            variables: items(cel, "variables"),
-            validations: items(cel, "expressions"),
-            audit_annotations: items(cel, "auditAnnotations"),
-            message,
-        };
-        let params = ParamSource::compile(cel.get("paramKind"), cel.get("paramRef"));
-        let dialect = Dialect::Admission { has_params: params.is_some(), has_authorizer: true };
-        Self { expressions: Expressions::compile(&spec, dialect), params }
+        let (spec, dialect) = expressions(rule, cel);
+        Self { expressions: Expressions::compile(&spec, dialect), params: params(cel) }
     }
 
     /// Judges a resource.

@@ -158,10 +158,7 @@ impl Condition {
         let word = node.get("operator").and_then(Node::as_str).unwrap_or_default();
         let operator = Operator::of(word);
         if operator.is_none() {
-            warnings.push(Warning {
-                path: format!("{path}.operator"),
-                message: format!("unknown operator `{word}`"),
-            });
+            warnings.push(Warning::new(format!("{path}.operator"), format!("unknown operator `{word}`")));
         }
         let message = node.get("message").and_then(Node::as_str).unwrap_or_default().to_owned();
         let side = |key: &str| Side::compile(node.get(key));

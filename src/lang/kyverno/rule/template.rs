@@ -8,6 +8,8 @@ mod pointer;
 mod reference;
 mod scan;
 
+pub(crate) use scan::variables as variables_in;
+
 use crate::document::{Document, Kind, Map, Node, Text, Value};
 use crate::lang::jmespath;
 use crate::limits;

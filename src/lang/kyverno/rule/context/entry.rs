@@ -125,7 +125,7 @@ impl Entries {
         let entries = list.items().enumerate().map(|(index, entry)| {
             let entry = Entry::compile(entry);
             if let Source::Unknown(message) = &entry.source {
-                warnings.push(Warning { path: format!("{path}[{index}]"), message: message.clone() });
+                warnings.push(Warning::new(format!("{path}[{index}]"), message.clone()));
             }
             entry
         });

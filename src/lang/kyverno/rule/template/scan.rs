@@ -10,7 +10,7 @@ pub(super) fn has_work(text: &str) -> bool {
 }
 
 /// Where the variables are, from left to right; one that follows another directly is left for the next look.
-pub(super) fn variables(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn variables(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(range) = next(text, from) {
