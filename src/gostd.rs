@@ -4,6 +4,8 @@
 //! because those texts end up in report messages. Everything here is pure: no clock, environment or
 //! I/O, and no other room but `limits`. Documents, expressions and policies live elsewhere.
 
+pub mod archive;
+pub mod compiled;
 pub mod duration;
 pub mod image;
 pub mod ip;

@@ -240,6 +240,12 @@ pub const DYNAMIC_PROGRAM_TEXT_BYTES_MAX: usize = 1024;
 /// The most public keys that one attestor of a policy stands for: real ones have a handful.
 pub const ATTESTOR_KEYS_MAX: usize = 64;
 
+/// The longest manifest that a signed message unfolds to, in bytes: an object of the largest size that the API server takes, ten times over.
+pub const SIGNED_MANIFEST_BYTES_MAX: usize = 16 << 20;
+
+/// How many signatures of one object are looked at, and how many manifests of one message: the reference's own bounds.
+pub const MANIFEST_SIGNATURES_MAX: usize = 100;
+
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;
 

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::model::{Fingerprint, PolicyKey, PolicyKind};
 
 /// Part of every policy's fingerprint: raised when the same policy may give other outcomes than before.
-pub const ENGINE_VERSION: u64 = 1;
+pub const ENGINE_VERSION: u64 = 2;
 
 /// Annotations of a policy that change its outcomes.
 const MEANINGFUL_ANNOTATIONS: [&str; 1] = ["pod-policies.kyverno.io/autogen-controllers"];

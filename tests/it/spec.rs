@@ -129,7 +129,7 @@ fn text<'d>(node: Node<'d>, path: &[&str]) -> &'d str {
 
 impl Section {
     fn add(&mut self, block: &str) {
-        for part in block.split("---\n").filter(|part| !part.trim().is_empty()) {
+        for part in block.split("\n---\n").filter(|part| !part.trim().is_empty()) {
             let document = yaml(part);
             let root = document.root();
             if let Some(facts) = root.get("facts") {

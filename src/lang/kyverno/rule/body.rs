@@ -128,14 +128,20 @@ impl Body {
         Self::Unsupported("the rule has nothing that is known to be checked".to_owned())
     }
 
-    /// The message of the error that every evaluation ends with, as far as that is known.
-    pub(super) fn certain_error(&self) -> Option<String> {
+    /// The error that every evaluation ends with, as far as that is known: the field that makes it one, and the message.
+    pub(super) fn certain_error(&self) -> Option<(&'static str, String)> {
         match self {
-            Self::Unsupported(message) => Some(message.clone()),
+            Self::Unsupported(message) => Some(("", message.clone())),
             Self::Validate(validation) => match &validation.checks {
-                Checks::Deny(conditions) => conditions.invalid().map(str::to_owned),
-                Checks::Pattern(PatternSource::Fixed(Err(error))) => Some(error.to_string()),
-                Checks::AnyPattern(AnyPatternSource::Invalid(message)) => Some(message.clone()),
+                Checks::Deny(conditions) => {
+                    Some(("validate.deny.conditions", conditions.invalid()?.to_owned()))
+                }
+                Checks::Pattern(PatternSource::Fixed(Err(error))) => {
+                    Some(("validate.pattern", error.to_string()))
+                }
+                Checks::AnyPattern(AnyPatternSource::Invalid(message)) => {
+                    Some(("validate.anyPattern", message.clone()))
+                }
                 _ => None,
             },
             _ => None,
@@ -162,7 +168,7 @@ impl Body {
             Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
             Self::VerifyImages(images) => Ok(images.evaluate(context)),
             Self::Cel(cel) => cel.evaluate(rule, context.inputs()),
-            Self::Manifests(manifests) => Ok(Some(manifests.evaluate(context.inputs()))),
+            Self::Manifests(manifests) => Ok(manifests.evaluate(context.inputs())),
             Self::PodSecurity(_) | Self::Silent => Ok(None),
             Self::Unsupported(message) => Ok(Some(Response::error(message.clone()))),
         }
