@@ -27,7 +27,8 @@ pub(super) fn evaluate(
     {
         return error(reason);
     }
-    if !ruling.policy.selection.selects(&subject.matched_as) {
+    // A scan sees no subresources, so the selection does not know them: the rules say whether they mean one.
+    if subject.subresource.is_empty() && !ruling.policy.selection.selects(&subject.matched_as) {
         return Vec::new();
     }
     let name = &ruling.policy.key.name;

@@ -16,6 +16,7 @@ mod incremental;
 mod kill;
 mod output;
 mod state;
+mod test_inputs;
 mod usage;
 
 /// A folder with manifests in `m`, policies in `p`, and the state and reports of the runs in it.
