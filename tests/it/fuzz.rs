@@ -3,6 +3,18 @@
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 
+mod targets;
+
+/// The macro of libfuzzer, as far as the targets use it: the body must have no value.
+#[macro_export]
+macro_rules! fuzz_target {
+    (|$bytes:ident: &[u8]| $body:expr) => {
+        pub(crate) fn run($bytes: &[u8]) -> () {
+            $body
+        }
+    };
+}
+
 use serde_json::{Value, json};
 
 /// Texts that mean something to some part of a policy.
@@ -220,6 +232,16 @@ fn used(run: fn(&[u8]) -> bool, mut input: impl FnMut(&mut Dice) -> Vec<u8>) -> 
         }
     }
     (n_used, n_seeds)
+}
+
+#[test]
+fn the_targets_of_cargo_fuzz_compile_and_run() {
+    for bytes in [&b""[..], b"{}", b"a.b\n{\"a\": 1}", b"[{\"spec\": {}}, {}]", b"a*\nb"] {
+        targets::document::run(bytes);
+        targets::jmespath::run(bytes);
+        targets::policy::run(bytes);
+        targets::regexp::run(bytes);
+    }
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The one integration-test binary: a module per kind of test.
 
+// Stands for the crate of that name in the fuzz targets, see `fuzz.rs`.
+#[cfg(test)]
+extern crate self as libfuzzer_sys;
+
 // `cfg(test)` says to clippy that all of it is test code, not only the functions marked as tests.
 #[cfg(test)]
 mod cel;

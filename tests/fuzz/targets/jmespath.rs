@@ -1,8 +1,10 @@
 //! Fuzzes JMESPath: compiling and evaluating.
 #![no_main]
 
-#[allow(dead_code, reason = "each target uses one of these functions")]
+#[expect(dead_code, reason = "each target uses one of these functions")]
 #[path = "../bodies.rs"]
 mod bodies;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::jmespath(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bodies::jmespath(bytes);
+});
