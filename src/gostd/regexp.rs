@@ -6,6 +6,7 @@
 
 use regex::{Captures, Regex, RegexBuilder};
 
+use super::compiled;
 use crate::limits::{REGEXP_COMPILED_BYTES_MAX, REGEXP_NESTING_MAX};
 
 mod class;
@@ -82,6 +83,7 @@ pub struct Regexp {
 impl Regexp {
     /// Compiles what `regexp.Compile` accepts.
     pub fn compile(source: &str) -> Result<Self, RegexpError> {
+        compiled::note();
         let translation = translate::translate(source)?;
         let regex = RegexBuilder::new(&translation.pattern)
             .size_limit(REGEXP_COMPILED_BYTES_MAX)

@@ -74,6 +74,7 @@ enum Shape {
 impl Wildcard {
     /// Compiles `pattern`; every text is a valid pattern.
     pub fn new(pattern: &str) -> Self {
+        super::compiled::note();
         Self { pattern: pattern.into(), shape: Shape::of(pattern) }
     }
 

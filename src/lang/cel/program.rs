@@ -11,6 +11,7 @@ use super::issues::CompileErrors;
 use super::syntax;
 use super::types::Type;
 use super::value::Value;
+use crate::gostd::compiled;
 use crate::limits::{CEL_COST_PER_CALL_MAX, CEL_COST_PER_POLICY_MAX};
 
 /// What evaluations may cost, in the API server's units.
@@ -88,6 +89,7 @@ impl Program {
     }
 
     fn build(env: &Environment, source: &str, is_checked: bool) -> Result<Self, CompileErrors> {
+        compiled::note();
         let of = |issues| CompileErrors::of(source, issues);
         let tree = syntax::parse(source).map_err(|issue| of(vec![issue]))?;
         let checked = check::check(env, &tree, is_checked).map_err(|faults| match faults.instantiation {
