@@ -3,14 +3,16 @@
 //!
 //! A test file is found ([`find`]), read ([`case`]), put into a small world of policies, resources and
 //! look-ups ([`world`]), evaluated with the same evaluators as a scan ([`evaluate`]), judged line by line as
-//! `kyverno test` judges ([`judge`]) and printed ([`print`]). What a background scan has no part in
-//! (mutation, generation, deletion, other payloads) is counted as not scanned.
+//! `kyverno test` judges ([`judge`]), what policies make of resources included ([`patched`]), and printed
+//! ([`print`]). What a background scan has no part in (mutating rules, generation, deletion, other payloads)
+//! is counted as not scanned.
 
 mod case;
 mod evaluate;
 mod facts;
 mod find;
 mod judge;
+mod patched;
 mod print;
 mod selector;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod cel_policy;
 mod contain;
 pub mod jmespath;
 pub mod kyverno;
+pub mod patch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +95,12 @@ pub enum Evaluation {
 pub trait Evaluator: Debug + Send + Sync {
     /// Judges one resource. Called again with more facts after [`Evaluation::Needs`].
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation;
+
+    /// The resource as the policy would leave it, after an evaluation that was done: `None` if the policy does not mutate it, or cannot.
+    fn patched(&self, inputs: &Inputs<'_>) -> Option<serde_json::Value> {
+        let _ = inputs;
+        None
+    }
 
     /// What is known to be an `error` outcome wherever a rule applies: the field that makes it one, and the message.
     fn certain_errors(&self) -> Vec<Warning> {
@@ -241,6 +248,17 @@ impl<'a> Inputs<'a> {
     /// The resource; what is looked at is noted.
     pub fn object(&self) -> Node<'_> {
         self.object.tracked(&self.reads)
+    }
+
+    /// The resource as a dry patch changes it. Nothing is noted: whoever changes a part, or tells what is in it, looks at that part
+    /// of [`Inputs::object`] or of [`Inputs::changed`].
+    pub(crate) fn copy(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(self.object.root()).ok()
+    }
+
+    /// A changed copy of the resource; what is looked at is noted as if it were the resource.
+    pub(crate) fn changed<'d>(&'d self, copy: &'d Document) -> Node<'d> {
+        copy.tracked(&self.reads)
     }
 
     /// A fact, which is noted as read; `None` if it has not been fetched yet, which is noted as well:

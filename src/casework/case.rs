@@ -44,6 +44,8 @@ pub(super) struct Line {
     pub(super) operation: Operation,
     /// The kinds of policy that the line is about; empty if it does not say.
     pub(super) kinds: Vec<PolicyKind>,
+    /// The file with what mutated resources must be.
+    pub(super) patched: String,
 }
 
 /// Reads the Test documents of a file.
@@ -117,6 +119,7 @@ fn lines(test: Node<'_>, origin: &Origin, problems: &mut Vec<Problem>) -> Vec<Li
             expected: first(["result", "status"]).to_owned(),
             operation,
             kinds: kinds(result),
+            patched: first(["patchedResources", "patchedResource"]).to_owned(),
         });
     }
     lines

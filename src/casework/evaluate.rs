@@ -1,27 +1,43 @@
 //! Evaluates one policy on one resource of a test, with the values that the test gives.
+//!
+//! A policy that mutates is judged by what it does: where a scan says that its mutation is not applied, a test says that it passes, and
+//! what it makes of the resource is compared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::lang::{Evaluation, Inputs, Operation, Request, contained};
 use crate::limits;
-use crate::model::{Outcome, Status};
-
+use crate::model::{Outcome, PolicyKind, Status};
 use crate::policy::Standing;
 
 use super::values::{Given, Values};
 use super::world::{Ruling, Subject, World};
 
-/// The outcomes of a policy on a resource; none if it does not apply.
+/// What comes of a policy on a resource.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Judgement {
+    /// The outcomes; none if it does not apply.
+    pub(super) outcomes: Vec<Outcome>,
+    /// What it makes of the resource.
+    pub(super) patched: Option<serde_json::Value>,
+}
+
+/// Whether policies of a kind change resources.
+pub(super) fn mutates(kind: PolicyKind) -> bool {
+    matches!(
+        kind,
+        PolicyKind::MutatingPolicy
+            | PolicyKind::NamespacedMutatingPolicy
+            | PolicyKind::MutatingAdmissionPolicy
+    )
+}
+
+/// Evaluates a policy on a resource.
 ///
 /// Rules that have values of their own are evaluated with these in a run of their own. A policy that nothing
 /// evaluates says so as an error: a test must not pass because nothing was asked.
-pub(super) fn evaluate(
-    world: &World,
-    ruling: &Ruling,
-    subject: &Subject,
-    operation: Operation,
-) -> Vec<Outcome> {
+pub(super) fn evaluate(world: &World, ruling: &Ruling, subject: &Subject, operation: Operation) -> Judgement {
     if let Standing::NotScanned { reason } = &ruling.policy.standing
         && ruling.policy.selection.kinds.is_empty()
     {
@@ -29,7 +45,7 @@ pub(super) fn evaluate(
     }
     // A scan sees no subresources, so the selection does not know them: the rules say whether they mean one.
     if subject.subresource.is_empty() && !ruling.policy.selection.selects(&subject.matched_as) {
-        return Vec::new();
+        return Judgement::default();
     }
     let name = &ruling.policy.key.name;
     let common = world.values.of_resource(name, &subject.id.key.name);
@@ -38,21 +54,26 @@ pub(super) fn evaluate(
         let asked = (operation == Operation::Create).then(|| Values::operation(&given)).flatten();
         once(world, ruling, subject, asked.unwrap_or(operation), given)
     };
-    let mut outcomes = run(common.clone());
+    let Judgement { mut outcomes, patched } = run(common.clone());
     for (rule, values) in own {
         let mut given = common.clone();
         given.extend(values.iter().map(|(name, value)| (name.clone(), Arc::clone(value))));
-        let with_values = run(given);
+        let with_values = run(given).outcomes;
         let is_of_rule = |outcome: &&Outcome| is_rule(&outcome.rule, rule);
         outcomes.retain(|outcome| !is_rule(&outcome.rule, rule));
         outcomes.extend(with_values.iter().filter(is_of_rule).cloned());
+    }
+    if mutates(ruling.policy.key.kind) {
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.status == Status::Fail) {
+            outcome.status = Status::Pass;
+        }
     }
     if !ruling.policy.presentation.is_scored {
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.status == Status::Fail) {
             outcome.status = Status::Warn;
         }
     }
-    outcomes
+    Judgement { outcomes, patched }
 }
 
 /// Whether an outcome's rule is the named one or was generated from it for pod controllers.
@@ -68,7 +89,7 @@ fn once(
     subject: &Subject,
     operation: Operation,
     mut given: Given,
-) -> Vec<Outcome> {
+) -> Judgement {
     let document = if ruling.is_cel { &subject.plain } else { &subject.document };
     let patched = Values::patched(document, &mut given);
     let object = patched.as_ref().unwrap_or(document);
@@ -85,7 +106,10 @@ fn once(
         let inputs = Inputs::new(&subject.matched_as, object, &request, &facts, world.now);
         let evaluation = contained(|| ruling.policy.evaluator.evaluate(&inputs));
         match evaluation {
-            Ok(Evaluation::Done(outcomes)) => return outcomes,
+            Ok(Evaluation::Done(outcomes)) => {
+                let patched = contained(|| ruling.policy.evaluator.patched(&inputs)).ok().flatten();
+                return Judgement { outcomes, patched };
+            }
             Ok(Evaluation::Needs(keys)) => {
                 let n_before = facts.len();
                 for key in keys {
@@ -102,6 +126,6 @@ fn once(
     error("the policy asks for more and more facts")
 }
 
-fn error(message: &str) -> Vec<Outcome> {
-    vec![Outcome::new("", Status::Error, message)]
+fn error(message: &str) -> Judgement {
+    Judgement { outcomes: vec![Outcome::new("", Status::Error, message)], patched: None }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::document::Node;
 use crate::lang::Operation;
-use crate::model::{Outcome, PolicyKind};
+use crate::model::{Outcome, PolicyKind, Status};
 
 use super::case::{Case, Line, text};
-use super::evaluate::{evaluate, is_rule};
+use super::evaluate::{Judgement, evaluate, is_rule, mutates};
+use super::patched::{self, Expectation};
 use super::world::{Ruling, Subject, World};
 use super::{CaseRun, Check};
 
@@ -19,7 +20,7 @@ const NOT_FOUND: &str = "not found";
 
 /// Judges all lines.
 pub(super) fn judge(case: &Case, world: &World) -> CaseRun {
-    let mut judge = Judge { world, known: BTreeMap::new(), run: CaseRun::default() };
+    let mut judge = Judge { case, world, known: BTreeMap::new(), run: CaseRun::default() };
     judge.run.case.clone_from(&case.name);
     for line in &case.lines {
         judge.line(line);
@@ -28,16 +29,18 @@ pub(super) fn judge(case: &Case, world: &World) -> CaseRun {
 }
 
 struct Judge<'w> {
+    case: &'w Case,
     world: &'w World,
     /// Outcomes by position of policy and resource, and operation: each pair runs once.
-    known: BTreeMap<(usize, usize, Operation), Vec<Outcome>>,
+    known: BTreeMap<(usize, usize, Operation), Judgement>,
     run: CaseRun,
 }
 
 impl Judge<'_> {
     fn line(&mut self, line: &Line) {
         let rulings = meant(line, &self.world.rulings);
-        let subjects = selected(line, &self.world.subjects);
+        let mutates = rulings.iter().any(|(_, ruling)| mutates(ruling.policy.key.kind));
+        let subjects = selected(line, &self.world.subjects, mutates);
         // Payloads are no part of a scan, and judged where a test has some.
         let has_payloads = self.world.subjects.iter().any(|subject| subject.id.key.kind.is_empty());
         let is_judged = |ruling: &Ruling| has_payloads || is_scanned(line, ruling);
@@ -64,8 +67,9 @@ impl Judge<'_> {
             }
             return;
         }
+        let expected = patched::expected(self.case, line, &mut self.run.problems);
         for (position, subject) in subjects {
-            let verdict = self.verdict(line, &rulings, position, subject);
+            let verdict = self.verdict(line, &rulings, position, subject, &expected);
             let key = &subject.id.key;
             self.push(line, &key.kind, &key.namespace, &key.name, &verdict);
         }
@@ -79,21 +83,30 @@ impl Judge<'_> {
         rulings: &[(usize, &Ruling)],
         position: usize,
         subject: &Subject,
+        expected: &Expectation,
     ) -> Verdict {
         let mut verdict: Option<Verdict> = None;
         let mut is_rule_known = false;
         for (at, ruling) in rulings {
             is_rule_known |= line.rule.is_empty() || has_rule(ruling, &line.rule);
             let world = self.world;
-            let outcomes = self
+            let judgement = self
                 .known
                 .entry((*at, position, line.operation))
                 .or_insert_with(|| evaluate(world, ruling, subject, line.operation));
-            for outcome in outcomes.iter().filter(|outcome| is_about(line, ruling, outcome)) {
-                let is_ok = outcome.status.as_str() == line.expected;
-                if verdict.as_ref().is_none_or(|verdict| verdict.is_ok && !is_ok) {
-                    let actual = outcome.status.as_str().to_owned();
-                    verdict = Some(Verdict { actual, message: outcome.message.clone(), is_ok });
+            for outcome in judgement.outcomes.iter().filter(|outcome| is_about(line, ruling, outcome)) {
+                let mut told = Verdict {
+                    actual: outcome.status.as_str().to_owned(),
+                    message: outcome.message.clone(),
+                    is_ok: outcome.status.as_str() == line.expected,
+                };
+                if let (Status::Pass, Some(patched)) = (outcome.status, &judgement.patched)
+                    && let Err(difference) = expected.compare(patched)
+                {
+                    told = Verdict { actual: "fail".to_owned(), message: difference, is_ok: false };
+                }
+                if verdict.as_ref().is_none_or(|verdict| verdict.is_ok && !told.is_ok) {
+                    verdict = Some(told);
                 }
             }
         }
@@ -150,8 +163,10 @@ fn is_rule_based(ruling: &Ruling) -> bool {
     matches!(ruling.policy.key.kind, PolicyKind::ClusterPolicy | PolicyKind::Policy)
 }
 
-/// The resources that a line names, each once; all of them if it names none that is there.
-fn selected<'w>(line: &Line, subjects: &'w [Subject]) -> Vec<(usize, &'w Subject)> {
+/// The resources that a line names, each once; all of them if it names none that is there. Targets of mutations are named only by lines
+/// about policies that mutate.
+fn selected<'w>(line: &Line, subjects: &'w [Subject], mutates: bool) -> Vec<(usize, &'w Subject)> {
+    let is_there = |(_, subject): &(usize, &Subject)| mutates || !subject.is_target;
     let is_named = |subject: &Subject| {
         let key = &subject.id.key;
         line.resources.iter().any(|resource| match resource.split_once('/') {
@@ -159,8 +174,9 @@ fn selected<'w>(line: &Line, subjects: &'w [Subject]) -> Vec<(usize, &'w Subject
             None => *resource == key.name,
         })
     };
-    let named: Vec<_> = subjects.iter().enumerate().filter(|(_, subject)| is_named(subject)).collect();
-    if named.is_empty() { subjects.iter().enumerate().collect() } else { named }
+    let there = || subjects.iter().enumerate().filter(is_there);
+    let named: Vec<_> = there().filter(|(_, subject)| is_named(subject)).collect();
+    if named.is_empty() { there().filter(|(_, subject)| !subject.is_target).collect() } else { named }
 }
 
 /// Whether an outcome is one that the line is about.
@@ -207,5 +223,5 @@ fn is_scanned_kind(kind: PolicyKind) -> bool {
             | PolicyKind::ImageValidatingPolicy
             | PolicyKind::NamespacedImageValidatingPolicy
             | PolicyKind::ValidatingAdmissionPolicy
-    )
+    ) || mutates(kind)
 }

@@ -88,8 +88,8 @@ metadata: {name: lax, annotations: {policies.kyverno.io/scored: 'false'}}
 spec: {rules: [{name: one, validate: {}}]}
 ---
 apiVersion: policies.kyverno.io/v1
-kind: MutatingPolicy
-metadata: {name: mut}
+kind: GeneratingPolicy
+metadata: {name: gen}
 spec: {}
 ---
 apiVersion: policies.kyverno.io/v1
@@ -210,7 +210,7 @@ fn lines_are_judged_as_the_reference_judges_them() {
         ("{policy: lax, rule: one, resources: [bad], result: warn}", &["prod/bad warn true"]),
         ("{policy: lax, resources: [bad], result: fail}", &["prod/bad warn false"]),
         ("{policy: pol, rule: change, resources: [good, bad], result: pass}", &["2 not scanned"]),
-        ("{policy: mut, isMutatingPolicy: true, resources: [good], result: pass}", &["1 not scanned"]),
+        ("{policy: gen, isGeneratingPolicy: true, resources: [good], result: pass}", &["1 not scanned"]),
         ("{policy: elsewhere, isDeletingPolicy: true, resources: [good], result: pass}", &["1 not scanned"]),
         ("{policy: payload, isValidatingPolicy: true, resources: [good], result: pass}", &["1 not scanned"]),
     ];
@@ -268,7 +268,7 @@ fn policies_that_nothing_evaluates_are_errors_and_not_silently_excluded() {
         world.subjects.first().unwrap(),
         crate::lang::Operation::Create,
     );
-    assert_eq!(outcomes.first().unwrap().status, Status::Error, "{outcomes:?}");
+    assert_eq!(outcomes.outcomes.first().unwrap().status, Status::Error, "{outcomes:?}");
 }
 
 fn settings(folder: &Path, selector: &str) -> Settings {
@@ -437,4 +437,39 @@ fn values_for_the_object_change_the_object() {
     assert_eq!(given.keys().collect::<Vec<_>>(), ["request.operation"]);
     assert_eq!(values::Values::operation(&given), Some(crate::lang::Operation::Update));
     assert!(values::Values::patched(&object, &mut given).is_none());
+}
+
+#[test]
+fn what_a_policy_makes_of_a_resource_is_compared_without_what_is_empty() {
+    let policy = "
+apiVersion: policies.kyverno.io/v1
+kind: MutatingPolicy
+metadata: {name: mut}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  mutations:
+  - patchType: JSONPatch
+    jsonPatch: {expression: \"[JSONPatch{op: 'replace', path: '/metadata/labels/want', value: 'this'}]\"}
+";
+    let pod = |want: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a, labels: {{want: {want}}}, annotations: {{}}}}\n"
+        )
+    };
+    for (expected, told) in [("this", "pass"), ("that", "fail")] {
+        let folder = tempfile::tempdir().unwrap();
+        let test = "kind: Test\npolicies: [policy.yaml]\nresources: [pod.yaml]\n\
+            results: [{policy: mut, isMutatingPolicy: true, resources: [a], result: pass, patchedResources: out.yaml}]\n";
+        for (name, text) in [
+            ("policy.yaml", policy),
+            ("pod.yaml", &pod("other")),
+            ("out.yaml", &pod(expected)),
+            (TEST_FILE, test),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let run = run(&settings(folder.path(), ""));
+        let [check] = run.cases[0].checks.as_slice() else { panic!("{run:?}") };
+        assert_eq!((check.actual.as_str(), check.is_ok), (told, told == "pass"), "{}", check.message);
+    }
 }

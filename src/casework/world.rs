@@ -43,6 +43,8 @@ pub(super) struct Subject {
     pub(super) document: Arc<Document>,
     /// The object, its numbers as the file has them, for CEL.
     pub(super) plain: Arc<Document>,
+    /// Whether it is there only to be mutated.
+    pub(super) is_target: bool,
 }
 
 /// Everything that a test needs.
@@ -81,14 +83,19 @@ impl World {
         let policies = loader.parsed("policies");
         let exceptions = loader.parsed("exceptions");
         let rulings = loader.rulings(policies, exceptions, &scopes);
-        let mut subjects = loader.subjects(&values, &mut scopes);
+        let mut subjects = loader.subjects("resources", &values, &mut scopes);
         subjects.extend(loader.payloads());
-        let others = ["targetResources", "paramResources"].map(|key| loader.objects(key, &mut scopes));
+        for target in loader.subjects("targetResources", &values, &mut scopes) {
+            if !subjects.iter().any(|subject| subject.id.key == target.id.key) {
+                subjects.push(Subject { is_target: true, ..target });
+            }
+        }
+        let parameters = loader.objects("paramResources", &mut scopes);
         lookups.snapshot = folder::Snapshot::new(scopes);
         for subject in subjects.iter().filter(|subject| !subject.id.key.kind.is_empty()) {
             lookups.snapshot.insert(subject.id.key.clone(), Arc::clone(&subject.document));
         }
-        for object in others.into_iter().flatten().chain(context).chain(cluster) {
+        for object in parameters.into_iter().chain(context).chain(cluster) {
             lookups.snapshot.insert(object.id.key, object.document);
         }
         lookups.add_mocks(loader.test, loader.folder, &mut loader.problems);
@@ -201,8 +208,8 @@ impl Loader<'_> {
         catalog.policies.iter().filter_map(with_document).collect()
     }
 
-    fn subjects(&mut self, values: &Values, scopes: &mut Scopes) -> Vec<Subject> {
-        let objects = self.objects("resources", scopes);
+    fn subjects(&mut self, field: &str, values: &Values, scopes: &mut Scopes) -> Vec<Subject> {
+        let objects = self.objects(field, scopes);
         let subject = |object: Loaded| {
             let sub = values.subresource(&object.id.gvk());
             let mut matched_as = object.id.clone();
@@ -217,6 +224,7 @@ impl Loader<'_> {
                 subresource: sub.map_or_else(String::new, |sub| sub.name.clone()),
                 document: Arc::new(Document::clone(&object.document).with_integers_as_floats()),
                 plain: object.document,
+                is_target: false,
             }
         };
         objects.into_iter().map(subject).collect()
@@ -237,6 +245,7 @@ impl Loader<'_> {
                     subresource: String::new(),
                     document: Arc::new(document.clone().with_integers_as_floats()),
                     plain: Arc::new(document),
+                    is_target: false,
                 });
             }
         }

@@ -167,14 +167,19 @@ pub fn admission_environment(version: KubernetesVersion, variables: AdmissionVar
                 Type::message("kubernetes.authorization.ResourceCheck"),
             );
     }
-    if variables.has_patch_types {
-        env = KubernetesLibrary::JsonPatch.add_to(env).with_object_literals().with_message(
-            "JSONPatch",
-            &[("op", Type::String), ("path", Type::String), ("from", Type::String), ("value", Type::Dyn)],
-        );
-    }
-    env
+    if variables.has_patch_types { with_patch_types(env) } else { env }
 }
+
+/// The environment with `Object{…}`, `JSONPatch{…}` and `jsonpatch.escapeKey`, of mutating policies.
+pub fn with_patch_types(env: Environment) -> Environment {
+    KubernetesLibrary::JsonPatch.add_to(env).with_object_literals().with_message(
+        JSON_PATCH,
+        &[("op", Type::String), ("path", Type::String), ("from", Type::String), ("value", Type::Dyn)],
+    )
+}
+
+/// The type of an operation of a JSON patch.
+pub const JSON_PATCH: &str = "JSONPatch";
 
 /// The environment with the policy's `variables`, each computed when it is read; their fields are added with
 /// [`Environment::with_lazy_field`] under [`VARIABLES`].

@@ -1,10 +1,12 @@
 //! Policies whose conditions are CEL: what stands around the expressions, in whatever kind of policy they are written.
 //!
 //! `matching` decides which resources are meant, `expressions` compiles what a policy says once, `frame` gives its names their values for
-//! one resource, `admission` and `validating_policy` judge as the API server and Kyverno do. The language itself is `cel`.
+//! one resource, `admission` and `validating_policy` judge as the API server and Kyverno do, `mutation` patches a copy and looks whether it
+//! differs. The language itself is `cel`, patches are `patch`.
 
 mod admission;
 mod autogen;
+mod binding;
 mod environment;
 mod exception;
 mod expressions;
@@ -13,8 +15,12 @@ mod image_validating_policy;
 mod library;
 mod lint;
 mod matching;
+mod mutating_admission_policy;
+mod mutating_policy;
+mod mutation;
 mod names;
 mod params;
+mod patch_value;
 mod request;
 mod selector;
 #[cfg(test)]
@@ -45,11 +51,10 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         PolicyKind::ImageValidatingPolicy | PolicyKind::NamespacedImageValidatingPolicy => {
             image_validating_policy::compile(source, companions)
         }
-        PolicyKind::MutatingPolicy
-        | PolicyKind::NamespacedMutatingPolicy
-        | PolicyKind::MutatingAdmissionPolicy => {
-            not_scanned(format!("{} is not supported: patches are not computed", source.key.kind.as_str()))
+        PolicyKind::MutatingPolicy | PolicyKind::NamespacedMutatingPolicy => {
+            mutating_policy::compile(source, companions)
         }
+        PolicyKind::MutatingAdmissionPolicy => mutating_admission_policy::compile(source, companions),
         kind => not_scanned(format!("a scan has no results of {}", kind.as_str())),
     }
 }

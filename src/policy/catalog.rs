@@ -235,6 +235,14 @@ fn fingerprint(source: &PolicySource, companions: &[&CompanionSource]) -> Finger
     let generated = root.path(&["status", "validatingadmissionpolicy", "generated"]).and_then(Node::as_bool);
     let generated_vap = root.path(&["status", "generated"]).and_then(Node::as_bool);
     hasher.u64((generated == Some(true)).into()).u64((generated_vap == Some(true)).into());
+    if matches!(source.key.kind, PolicyKind::ValidatingAdmissionPolicy | PolicyKind::MutatingAdmissionPolicy)
+    {
+        // Whether it was generated from another policy decides whether it is scanned.
+        match root.path(&["metadata", "ownerReferences"]) {
+            Some(owners) => hasher.u64(1).node(owners),
+            None => hasher.u64(0),
+        };
+    }
     hasher.u64(companions.len() as u64);
     for companion in companions {
         hasher.str(&format!("{:?}", companion.role)).str(&companion.namespace).str(&companion.name);

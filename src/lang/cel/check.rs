@@ -126,7 +126,7 @@ impl Checker<'_> {
             ExprKind::Map(entries) => self.map(entries),
             ExprKind::Struct { name, fields } => self.message(expr.at, name, fields),
         };
-        (constants::fold(ir), if self.is_checked { kind } else { Type::Dyn })
+        (constants::fold(ir, self.env.has_object_literals), if self.is_checked { kind } else { Type::Dyn })
     }
 
     fn terms(&mut self, terms: &[Expr]) -> Vec<Ir> {
@@ -198,6 +198,9 @@ impl Checker<'_> {
         if let Some(lazy) = self.lazy_field(&kind, &ir, field) {
             return lazy;
         }
+        if !is_optional && matches!(&kind, Type::Struct(name) if self.is_object(name)) {
+            return (field_of_object(ir, field), Type::Dyn);
+        }
         let is_message = matches!(kind, Type::Struct(_));
         let kind = self.field_type(expr.at, &kind, field, is_optional);
         let selected = Ir::Select { operand: Box::new(ir), field: field.into(), is_optional };
@@ -245,7 +248,15 @@ impl Checker<'_> {
         self.mapping.substitute(&result, false)
     }
 
+    /// Whether a type is an object's or a part's of one, whose fields nobody declares.
+    fn is_object(&self, name: &str) -> bool {
+        self.env.has_object_literals && (name == "Object" || name.starts_with("Object."))
+    }
+
     fn message_field(&mut self, at: u32, message: &str, field: &str) -> Type {
+        if self.is_object(message) {
+            return Type::Dyn;
+        }
         let Some(declared) = self.env.messages.get(message) else {
             self.issue(at, format!("unexpected failed resolution of '{message}'"));
             return Type::Error;
@@ -316,7 +327,7 @@ impl Checker<'_> {
 
     fn message(&mut self, at: u32, name: &str, fields: &[Field]) -> Typed {
         let name = name.strip_prefix('.').unwrap_or(name);
-        let is_object = self.env.has_object_literals && (name == "Object" || name.starts_with("Object."));
+        let is_object = self.is_object(name);
         if !is_object && !self.env.messages.contains_key(name) {
             return match self.find_global(name) {
                 Some((_, Type::Type(_))) => self.refuse(at, format!("'{name}' is not a message type")),
@@ -350,6 +361,12 @@ impl Checker<'_> {
         self.n_locals = self.n_locals.max(self.scope.len());
         slot
     }
+}
+
+/// A field of an object literal: null where the literal does not set it.
+fn field_of_object(operand: Ir, field: &str) -> Ir {
+    let set = Ir::Select { operand: Box::new(operand), field: field.into(), is_optional: true };
+    Ir::OptOr { left: Box::new(set), right: Box::new(Ir::Const(Const::Null)), unwraps: true }
 }
 
 fn constant(literal: &Literal) -> Typed {

@@ -47,11 +47,9 @@ enum Stop {
 impl<'d> Judge<'d> {
     /// Judges with these parameters.
     pub(crate) fn decide(&self, params: Option<Node<'d>>) -> Decision {
-        match self.matches(params) {
-            Err(Stop::Pending) => return Decision::Pending,
-            Err(Stop::Text(message)) => return Decision::Error(message),
-            Ok(false) => return Decision::NotMatched,
-            Ok(true) => {}
+        match self.matches_object(None, params) {
+            Decision::Admit => {}
+            decision => return decision,
         }
         let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
         let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params);
@@ -66,10 +64,21 @@ impl<'d> Judge<'d> {
         Decision::Admit
     }
 
+    /// Whether the match conditions are met, of the resource or of a changed copy of it: `Admit` if they are.
+    pub(super) fn matches_object(&self, changed: Option<Node<'d>>, params: Option<Node<'d>>) -> Decision {
+        match self.matches(changed, params) {
+            Err(Stop::Pending) => Decision::Pending,
+            Err(Stop::Text(message)) => Decision::Error(message),
+            Ok(false) => Decision::NotMatched,
+            Ok(true) => Decision::Admit,
+        }
+    }
+
     /// Whether the match conditions are met: one that is false decides before one that fails.
-    fn matches(&self, params: Option<Node<'d>>) -> Result<bool, Stop> {
+    fn matches(&self, changed: Option<Node<'d>>, params: Option<Node<'d>>) -> Result<bool, Stop> {
         let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
         let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params).without_namespace();
+        frame.set_object(changed);
         let mut errors = Vec::new();
         for expression in &self.expressions.match_conditions {
             match condition(&frame, expression) {

@@ -33,9 +33,16 @@ const CRON_JOB: Replacements = [
     ("oldObject.metadata", "oldObject.spec.jobTemplate.spec.template.metadata"),
 ];
 
+/// A spec that was derived from a policy's.
+pub(super) struct Derived {
+    pub(super) spec: Document,
+    /// Where the Pod stands in the objects that it is about.
+    pub(super) template: &'static [&'static str],
+}
+
 /// The specs derived from a policy's spec: one for controllers with a Pod template, one for
 /// `CronJob` objects; none if the policy is about more than Pods. `controllers` are the plurals that the policy asks for, `None`: all.
-pub(super) fn derive(spec: Node<'_>, controllers: Option<&[&str]>) -> Vec<Document> {
+pub(super) fn derive(spec: Node<'_>, controllers: Option<&[&str]>) -> Vec<Derived> {
     if !is_about_pods(spec) {
         return Vec::new();
     }
@@ -47,9 +54,17 @@ pub(super) fn derive(spec: Node<'_>, controllers: Option<&[&str]>) -> Vec<Docume
             .map(|(plural, group, _)| (*group, *plural))
             .collect()
     };
-    let variants = [(targets(true), &CRON_JOB), (targets(false), &DIRECT)];
-    let variants = variants.into_iter().filter(|(targets, _)| !targets.is_empty());
-    variants.map(|(targets, replacements)| derived(spec, &targets, replacements)).collect()
+    let variants: [(_, _, &[&str]); 2] = [
+        (targets(true), &CRON_JOB, &["spec", "jobTemplate", "spec", "template"]),
+        (targets(false), &DIRECT, &["spec", "template"]),
+    ];
+    let variants = variants.into_iter().filter(|(targets, _, _)| !targets.is_empty());
+    variants
+        .map(|(targets, replacements, template)| Derived {
+            spec: derived(spec, &targets, replacements),
+            template,
+        })
+        .collect()
 }
 
 /// Whether a spec is about Pods and nothing else, and selects them by nothing that a controller lacks.

@@ -6,7 +6,7 @@
 use super::environment::{Dialect, Meaning};
 use crate::document::Node;
 use crate::lang::cel::{Environment, Program, Type};
-use crate::lang::cel_k8s::VARIABLES;
+use crate::lang::cel_k8s::{JSON_PATCH, VARIABLES, with_patch_types};
 use crate::limits;
 
 /// Where in a policy the expressions stand.
@@ -20,6 +20,8 @@ pub(crate) struct Spec<'s> {
     pub(crate) validations: Vec<Node<'s>>,
     /// `auditAnnotations`.
     pub(crate) audit_annotations: Vec<Node<'s>>,
+    /// `mutations`.
+    pub(crate) mutations: Vec<Node<'s>>,
     /// The message of validations that have none.
     pub(crate) message: &'s str,
 }
@@ -32,6 +34,7 @@ impl<'s> Spec<'s> {
             variables: items(spec, "variables"),
             validations: items(spec, "validations"),
             audit_annotations: items(spec, "auditAnnotations"),
+            mutations: items(spec, "mutations"),
             message: "",
         }
     }
@@ -76,6 +79,22 @@ pub(crate) struct Refusal {
     message: String,
 }
 
+/// How a mutation says what changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PatchType {
+    /// A list of `JSONPatch`.
+    JsonPatch,
+    /// An `Object` with the fields that are set.
+    ApplyConfiguration,
+}
+
+/// A mutation.
+#[derive(Debug)]
+pub(super) struct Mutation {
+    pub(super) kind: PatchType,
+    pub(super) expression: Expression,
+}
+
 /// What a policy says.
 #[derive(Debug)]
 pub(crate) struct Expressions {
@@ -85,6 +104,7 @@ pub(crate) struct Expressions {
     pub(super) variables: Vec<Named>,
     pub(super) validations: Vec<Validation>,
     pub(super) audit_annotations: Vec<Named>,
+    pub(super) mutations: Vec<Mutation>,
     env: Environment,
 }
 
@@ -112,8 +132,12 @@ impl Expressions {
             variables: Vec::new(),
             validations: Vec::new(),
             audit_annotations: Vec::new(),
+            mutations: Vec::new(),
             env: dialect.environment(),
         };
+        if !spec.mutations.is_empty() && !dialect.is_admission() {
+            compiled.env = with_patch_types(compiled.env);
+        }
         let mut refusals = Vec::new();
         compiled.add_variables(&spec.variables, &mut refusals);
         for (at, condition) in spec.match_conditions.iter().enumerate() {
@@ -133,7 +157,36 @@ impl Expressions {
             let named = |expression| Named { name: text(*annotation, "key").to_owned(), expression };
             compiled.audit_annotations.extend(expression.map(named));
         }
+        compiled.add_mutations(&spec.mutations, &mut refusals);
         (compiled, refusals)
+    }
+
+    /// The API server knows the types of patches in mutations alone.
+    fn add_mutations(&mut self, mutations: &[Node<'_>], refusals: &mut Vec<Refusal>) {
+        if !mutations.is_empty() && self.dialect.is_admission() {
+            self.env = with_patch_types(self.env.clone());
+        }
+        for (at, mutation) in mutations.iter().enumerate() {
+            let (kind, field, returns) = match text(*mutation, "patchType") {
+                "JSONPatch" => (PatchType::JsonPatch, "jsonPatch", Type::list(Type::message(JSON_PATCH))),
+                "ApplyConfiguration" => {
+                    (PatchType::ApplyConfiguration, "applyConfiguration", Type::message("Object"))
+                }
+                other => {
+                    let place = format!("mutations[{at}].patchType");
+                    let text = format!("Unsupported value: {other:?}");
+                    let message = format!("spec.{place}: {text}");
+                    refusals.push(Refusal { place, message, faults: vec![(0, text)] });
+                    continue;
+                }
+            };
+            // A mutation without the field of its type does nothing.
+            let Some(patch) = mutation.get(field).filter(|patch| !patch.is_null()) else { continue };
+            let place = format!("mutations[{at}].{field}.expression");
+            let expression = self.expression(text(patch, "expression"), &place, &[returns]);
+            let mutation = kept(expression, refusals).map(|expression| Mutation { kind, expression });
+            self.mutations.extend(mutation);
+        }
     }
 
     /// Compiles conditions that stand outside the policy, of an exception, in the policy's environment.
@@ -206,8 +259,9 @@ impl Expressions {
             refusal(error.to_string(), faults)
         })?;
         if !kinds.is_empty() && !kinds.contains(program.result_type()) {
-            let names: Vec<&str> = kinds.iter().map(Type::runtime_name).collect();
-            return Err(refusal(format!("must evaluate to {}", names.join(" or ")), Vec::new()));
+            let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+            let (names, kind) = (names.join(" or "), program.result_type());
+            return Err(refusal(format!("must evaluate to {names} but got {kind}"), Vec::new()));
         }
         Ok(Expression { text: source.to_owned(), program })
     }

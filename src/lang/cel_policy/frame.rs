@@ -3,7 +3,7 @@
 //! Everything is computed when it is read, and at most once: variables, the request, the namespace. What is not there yet is asked for as a
 //! fact, and the evaluation ends with [`EvalError::Pending`].
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use super::environment::{Dialect, Meaning};
 use super::expressions::{Expression, Expressions};
@@ -24,6 +24,8 @@ pub(crate) struct Frame<'d> {
     pub(super) budget: Budget,
     /// The value of `params`.
     params: Option<Node<'d>>,
+    /// The value of `object` where it is not the resource as it is: a copy that mutations have changed.
+    changed: Cell<Option<Node<'d>>>,
     /// The lists of the exceptions that apply.
     exceptions: OnceCell<Value<'d>>,
     has_namespace: bool,
@@ -40,6 +42,7 @@ impl<'d> Frame<'d> {
             inputs,
             budget,
             params: None,
+            changed: Cell::new(None),
             exceptions: OnceCell::new(),
             has_namespace: true,
             variables: expressions.variables.iter().map(|_| OnceCell::new()).collect(),
@@ -51,6 +54,11 @@ impl<'d> Frame<'d> {
     /// With parameters.
     pub(crate) fn with_params(self, params: Option<Node<'d>>) -> Self {
         Self { params, ..self }
+    }
+
+    /// Says what `object` is from now on, if it is not the resource as it is. Variables that were read already keep their values.
+    pub(super) fn set_object(&self, changed: Option<Node<'d>>) {
+        self.changed.set(changed);
     }
 
     /// With `namespaceObject` being null, as the API server has it in match conditions.
@@ -105,7 +113,7 @@ impl<'d> Frame<'d> {
     fn object(&self) -> Value<'d> {
         match self.inputs.request.operation {
             Operation::Delete => Value::Null,
-            _ => Value::from(self.inputs.object()),
+            _ => Value::from(self.changed.get().unwrap_or_else(|| self.inputs.object())),
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let derived = autogen::derive(spec, controllers(spec).as_deref());
     let dialect = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let mut variants = Vec::new();
-    for spec in std::iter::once(spec).chain(derived.iter().map(Document::root)) {
+    for spec in std::iter::once(spec).chain(derived.iter().map(|derived| derived.spec.root())) {
         if let Some(constraints) = spec.get("matchConstraints").filter(|node| !node.is_null()) {
             variants.push(Variant {
                 constraints: MatchConstraints::compile(constraints, Place::Kyverno),

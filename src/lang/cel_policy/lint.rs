@@ -11,14 +11,15 @@ pub(crate) fn lint(source: &PolicySource) -> Lint {
     let Some(spec) = source.document.root().get("spec") else { return Lint::default() };
     let kyverno = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let refusals = match source.key.kind {
-        PolicyKind::ValidatingPolicy | PolicyKind::NamespacedValidatingPolicy => {
-            Expressions::refusals(&Spec::of(spec), kyverno)
-        }
+        PolicyKind::ValidatingPolicy
+        | PolicyKind::NamespacedValidatingPolicy
+        | PolicyKind::MutatingPolicy
+        | PolicyKind::NamespacedMutatingPolicy => Expressions::refusals(&Spec::of(spec), kyverno),
         PolicyKind::ImageValidatingPolicy | PolicyKind::NamespacedImageValidatingPolicy => {
             let conditions = Spec { match_conditions: items(spec, "matchConditions"), ..Spec::default() };
             Expressions::refusals(&conditions, kyverno)
         }
-        PolicyKind::ValidatingAdmissionPolicy => {
+        PolicyKind::ValidatingAdmissionPolicy | PolicyKind::MutatingAdmissionPolicy => {
             let has_params = spec.get("paramKind").is_some_and(|kind| !kind.is_empty());
             let dialect = Dialect::Admission { has_params, has_authorizer: true };
             Expressions::refusals(&Spec::of(spec), dialect)

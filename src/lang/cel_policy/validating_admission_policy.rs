@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::admission::{Decision, Judge};
+use super::binding::{self, Binding, Pending};
 use super::environment::Dialect;
 use super::expressions::{Expressions, Spec};
 use super::matching::{Answer, MatchConstraints, Place};
@@ -13,8 +14,8 @@ use super::params::{ParamSource, Params};
 use crate::document::{Document, Node};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::matching::Selection;
-use crate::model::{Outcome, PolicyKind, Status};
-use crate::policy::{CompanionSource, PolicyRole, PolicySource, Standing};
+use crate::model::{Outcome, Status};
+use crate::policy::PolicySource;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -27,31 +28,17 @@ struct AdmissionPolicy {
     has_params: bool,
 }
 
-#[derive(Debug)]
-struct Binding {
-    name: String,
-    constraints: Option<MatchConstraints>,
-    params: Option<ParamSource>,
-}
-
 /// Compiles a policy.
 pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
     let root = source.document.root();
     let empty = Document::null();
     let spec = root.get("spec").unwrap_or_else(|| empty.root());
     let param_kind = spec.get("paramKind").filter(|kind| !kind.is_empty());
-    let role = PolicyRole::Binding(PolicyKind::ValidatingAdmissionPolicy);
-    let bindings: Vec<Binding> = companions
-        .sources
-        .iter()
-        .filter(|companion| companion.role == role)
-        .filter(|companion| !is_disabled(companion.document.root()))
-        .map(|companion| Binding::compile(companion, param_kind))
-        .collect();
+    let bindings = binding::compile(companions, source.key.kind, param_kind);
     let dialect = Dialect::Admission { has_params: param_kind.is_some(), has_authorizer: true };
     let constraints = spec.get("matchConstraints").unwrap_or_else(|| empty.root());
     let constraints = MatchConstraints::compile(constraints, Place::AdmissionPolicy);
-    let standing = standing(root, &bindings);
+    let standing = binding::standing(root, &bindings);
     Compiled {
         selection: Selection { kinds: constraints.kinds(), namespace: None },
         evaluator: Arc::new(AdmissionPolicy {
@@ -65,54 +52,6 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         standing,
         warnings: Vec::new(),
         rules: Vec::new(),
-    }
-}
-
-fn is_disabled(root: Node<'_>) -> bool {
-    root.path(&["metadata", "labels", "reports.kyverno.io/disabled"]).is_some()
-}
-
-fn standing(root: Node<'_>, bindings: &[Binding]) -> Standing {
-    let not_scanned = |reason: &str| Standing::NotScanned { reason: reason.to_owned() };
-    if is_disabled(root) {
-        return not_scanned("it has the label `reports.kyverno.io/disabled`");
-    }
-    if let Some(owner) = generated_from(root) {
-        return Standing::NotScanned { reason: format!("it was generated from {owner}, which is evaluated") };
-    }
-    if bindings.is_empty() {
-        return not_scanned("it has no binding");
-    }
-    Standing::Scanned
-}
-
-/// The Kyverno policy that a policy was generated from, so that both are not reported.
-fn generated_from(root: Node<'_>) -> Option<String> {
-    let mut owners = root.path(&["metadata", "ownerReferences"]).into_iter().flat_map(Node::items);
-    owners.find_map(|owner| {
-        let text = |key: &str| owner.get(key).and_then(Node::as_str).unwrap_or_default();
-        let group = text("apiVersion").split('/').next().unwrap_or_default();
-        matches!(group, "kyverno.io" | "policies.kyverno.io")
-            .then(|| format!("{} {}", text("kind"), text("name")))
-    })
-}
-
-/// Whether the API server never asks admission policies about the resource: they must not lock out their own repair.
-fn is_exempt(inputs: &Inputs<'_>) -> bool {
-    let key = &inputs.resource.key;
-    key.group == "admissionregistration.k8s.io" && key.kind.contains("AdmissionPolicy")
-}
-
-impl Binding {
-    fn compile(source: &CompanionSource, param_kind: Option<Node<'_>>) -> Self {
-        let root = source.document.root();
-        let part = |key: &str| root.path(&["spec", key]).filter(|part| !part.is_null());
-        Self {
-            name: source.name.clone(),
-            constraints: part("matchResources")
-                .map(|resources| MatchConstraints::compile(resources, Place::Binding)),
-            params: ParamSource::compile(param_kind, part("paramRef")),
-        }
     }
 }
 
@@ -167,12 +106,9 @@ impl AdmissionPolicy {
     }
 }
 
-/// Facts are missing; they are noted in the inputs.
-struct Pending;
-
 impl Evaluator for AdmissionPolicy {
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation {
-        if is_exempt(inputs) {
+        if binding::is_exempt(inputs) {
             return Evaluation::Done(Vec::new());
         }
         match self.constraints.answer(inputs) {

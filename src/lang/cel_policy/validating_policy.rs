@@ -50,7 +50,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let derived = autogen::derive(spec, controllers(spec).as_deref());
     let dialect = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let mut variants = Vec::new();
-    for spec in std::iter::once(spec).chain(derived.iter().map(Document::root)) {
+    for spec in std::iter::once(spec).chain(derived.iter().map(|derived| derived.spec.root())) {
         let constraints = if is_about_payloads(root) {
             MatchConstraints::payloads()
         } else {
@@ -73,7 +73,8 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     }
 }
 
-fn is_about_payloads(root: Node<'_>) -> bool {
+/// Whether a policy is about JSON that is no object of Kubernetes.
+pub(super) fn is_about_payloads(root: Node<'_>) -> bool {
     root.path(&["spec", "evaluation", "mode"]).and_then(Node::as_str) == Some("JSON")
 }
 
@@ -217,7 +218,11 @@ fn message<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<String, 
 }
 
 /// Audit annotations become properties of the result; those without text are left out.
-fn annotate<'d>(frame: &Frame<'d>, annotations: &'d [Named], outcome: &mut Outcome) -> Result<(), EvalError> {
+pub(super) fn annotate<'d>(
+    frame: &Frame<'d>,
+    annotations: &'d [Named],
+    outcome: &mut Outcome,
+) -> Result<(), EvalError> {
     for annotation in annotations {
         let name = &annotation.name;
         let value = frame.value(&annotation.expression).map_err(|error| match error {

@@ -1,6 +1,7 @@
 //! The reference's own `kyverno test` cases, run by `patrol test` in process.
 //!
-//! Cases whose lines are all in `scan` scope and that need no network are judged. `passing.txt` lists those
+//! Cases whose lines are all in `scan` scope, or check what policies written in CEL make of a resource, and that need no network are
+//! judged. `passing.txt` lists those
 //! that must pass; with `PATROL_UPDATE=1` it is rewritten. `disputed.md` names cases whose expectation is
 //! believed wrong.
 
@@ -30,7 +31,11 @@ fn cases(root: &Path) -> Vec<Case> {
         serde_json::from_slice(&fs::read(root.join("index.json")).unwrap()).unwrap();
     let is_judged = |case: &&serde_json::Value| {
         let lines = case["expected"].as_array().unwrap();
-        let is_scan = lines.iter().all(|line| line["scope"] == "scan");
+        let is_kind_of_cel =
+            |kind: &serde_json::Value| matches!(kind.as_str(), Some("mpol" | "map" | "vpol" | "ivpol"));
+        let is_cel = case["rule_types"].as_array().is_some_and(|kinds| kinds.iter().all(is_kind_of_cel));
+        let is_scan =
+            lines.iter().all(|line| line["scope"] == "scan" || (is_cel && line["scope"] == "mutate"));
         let is_payload = PAYLOAD_CASES.iter().any(|id| case["id"] == *id);
         let is_scan = is_scan || is_payload;
         !lines.is_empty() && is_scan && case["needs_network"] == false

@@ -1,4 +1,4 @@
-//! The laws with real policies: kyverno.io policies and exceptions of ours, compiled as they come from a cluster, over objects that meet or
+//! The laws with real policies: kyverno.io policies and exceptions of ours, and a MutatingPolicy, compiled as they come from a cluster, over objects that meet or
 //! break them.
 //!
 //! Each template says by itself, apart from the engine's tracking, what its policy can read of an object and beside it: an evaluation that saw
@@ -27,6 +27,7 @@ use super::{evaluated, for_each_seed_of};
 
 /// A policy of ours; `$n` stands for a number that an edit changes.
 struct Template {
+    kind: PolicyKind,
     /// The spec, in YAML.
     spec: &'static str,
     /// Pointers to what it can read of an object.
@@ -35,8 +36,9 @@ struct Template {
     reads_config: bool,
 }
 
-const TEMPLATES: [Template; 7] = [
+const TEMPLATES: [Template; 8] = [
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: label
@@ -50,6 +52,7 @@ rules:
         reads_config: false,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: not-privileged
@@ -68,6 +71,7 @@ rules:
         reads_config: false,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: settings
@@ -85,6 +89,7 @@ rules:
         reads_config: true,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: tier
@@ -98,6 +103,7 @@ rules:
         reads_config: false,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: each
@@ -114,6 +120,7 @@ rules:
         reads_config: false,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 rules:
 - name: baseline
@@ -126,6 +133,7 @@ rules:
         reads_config: false,
     },
     Template {
+        kind: PolicyKind::ClusterPolicy,
         spec: "
 applyRules: One
 rules:
@@ -140,6 +148,22 @@ rules:
         reads: &["/metadata/annotations"],
         reads_namespace: false,
         reads_config: true,
+    },
+    Template {
+        kind: PolicyKind::MutatingPolicy,
+        spec: "
+matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+matchConditions: [{name: a, expression: \"object.metadata.?annotations.a.orValue('9') != '$n'\"}]
+mutations:
+- patchType: JSONPatch
+  jsonPatch: {expression: \"[JSONPatch{op: 'add', path: '/metadata/labels/l', value: '$n'}]\"}
+- patchType: ApplyConfiguration
+  applyConfiguration:
+    expression: \"object.metadata.labels.l != '1' ? Object{} : Object{spec: Object.spec{hostNetwork: false}}\"
+",
+        reads: &["/metadata/labels", "/metadata/annotations", "/spec"],
+        reads_namespace: false,
+        reads_config: false,
     },
 ];
 
@@ -332,7 +356,11 @@ impl World {
 
     fn sources(&self) -> (Vec<PolicySource>, Vec<CompanionSource>) {
         let policies = self.policies.iter().map(|(name, policy)| PolicySource {
-            key: PolicyKey { kind: PolicyKind::ClusterPolicy, namespace: String::new(), name: name.clone() },
+            key: PolicyKey {
+                kind: TEMPLATES[policy.template].kind,
+                namespace: String::new(),
+                name: name.clone(),
+            },
             document: policy.document(name),
             origin: "world".into(),
         });
@@ -444,8 +472,10 @@ impl Policy {
     fn document(&self, name: &str) -> Arc<Document> {
         let spec = TEMPLATES[self.template].spec.replace("$n", &self.number.to_string());
         let spec: Value = serde_saphyr::from_str(&spec).unwrap();
+        let kind = TEMPLATES[self.template].kind;
         let mut policy = json!({
-            "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": name}, "spec": spec,
+            "apiVersion": format!("{}/v1", kind.group()), "kind": kind.as_str(), "metadata": {"name": name},
+            "spec": spec,
         });
         if self.is_disabled {
             policy["metadata"]["labels"] = json!({"reports.kyverno.io/disabled": "true"});

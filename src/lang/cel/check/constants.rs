@@ -30,10 +30,18 @@ fn is_foldable(ir: &Ir) -> bool {
     }
 }
 
-/// The operation, computed if it can be.
-pub(super) fn fold(ir: Ir) -> Ir {
+/// The operation, computed if it can be. With `keeps_literals` lists and maps stay operations, except as what `in` searches: of what a
+/// mutation gives, the API server tells literals from parts of documents.
+pub(super) fn fold(ir: Ir, keeps_literals: bool) -> Ir {
+    let ir = match ir {
+        Ir::Binary(Operator::In, is_unique, args) if keeps_literals => {
+            let [value, list] = *args;
+            Ir::Binary(Operator::In, is_unique, Box::new([value, fold(list, false)]))
+        }
+        ir => ir,
+    };
     let ir = to_set(ir);
-    if !is_foldable(&ir) {
+    if !is_foldable(&ir) || (keeps_literals && matches!(ir, Ir::List(_) | Ir::Map(_))) {
         return ir;
     }
     let program = Program::of_constant(ir);

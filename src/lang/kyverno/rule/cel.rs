@@ -25,6 +25,7 @@ pub(crate) fn expressions<'s>(rule: Node<'s>, cel: Node<'s>) -> (Spec<'s>, Diale
         variables: items(cel, "variables"),
         validations: items(cel, "expressions"),
         audit_annotations: items(cel, "auditAnnotations"),
+        mutations: Vec::new(),
         message: rule.path(&["validate", "message"]).and_then(Node::as_str).unwrap_or_default(),
     };
     (spec, Dialect::Admission { has_params: params(cel).is_some(), has_authorizer: true })
