@@ -22,6 +22,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::limits;
+
 /// What a command came to; the greater one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
@@ -111,6 +113,17 @@ pub fn main() -> ExitCode {
             Exit::BadInput.into()
         }
     }
+}
+
+/// Runs what waits for many things at once. What was given up does not keep the program from ending.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(limits::CEL_STACK_BYTES_MIN)
+        .build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(limits::SHUTDOWN_WAIT);
+    result
 }
 
 fn completions(shell: Shell) -> anyhow::Result<Exit> {

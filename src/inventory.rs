@@ -1,4 +1,4 @@
-//! Who the resources are: identity, the scope and names of kinds, and who controls what.
+//! Who the resources are: identity, the scope and names of kinds.
 //!
 //! Pure look-ups over documents. Built-in kinds are known from a table, others from the definitions of custom
 //! resources that are met; a kind that nobody describes counts as namespaced. Reading manifests or asking a
@@ -12,7 +12,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use identify::{Controller, IdentityError, controlled_by, derived_uid, identify, placed};
+pub use identify::{IdentityError, derived_uid, identify, placed};
 pub use origin::Origin;
 pub use scopes::{KindInfo, Scopes, guess_plural};
 pub use source::{

@@ -253,6 +253,13 @@ pub const ATTESTORS_DEPTH_MAX: usize = 8;
 /// uses.
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 
+/// How long a scan that is told to end may take to finish what is under way: an orchestrator kills what has not ended
+/// 10 seconds after SIGTERM, and the state is flushed and closed behind it.
+pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(7);
+
+/// How long the program waits, when it ends, for work that was given up.
+pub const SHUTDOWN_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// How often the service tells about itself and tidies its metrics, in seconds: histograms must not grow
 /// without scrapes.
 pub const UPKEEP_EVERY_SECS: u64 = 5;

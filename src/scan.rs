@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
-pub use coverage::{Coverage, Focus, Only};
+pub use coverage::{Coverage, Focus, KindSet, Only};
 pub use gather::run;
 pub use progress::{Progress, Reached};
 use totals::Tells;
@@ -32,6 +33,7 @@ pub use totals::{
 };
 
 use crate::inventory::Source;
+use crate::limits;
 use crate::model::{PolicyKind, ResourceKey};
 use crate::policy::CompiledPolicy;
 use crate::report::{ReportSettings, Sink};
@@ -120,16 +122,45 @@ impl ScanSettings {
 
 /// A wish to end, shared between whoever may wish it and the scan.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Wish>);
+
+#[derive(Debug, Default)]
+struct Wish {
+    is_stopped: AtomicBool,
+    told: Notify,
+}
 
 impl Stop {
     /// Wishes the end.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_stopped.store(true, Ordering::Relaxed);
+        self.0.told.notify_waiters();
     }
 
     /// Whether the end is wished.
     pub fn is_stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the end is wished.
+    pub async fn wished(&self) {
+        let told = self.0.told.notified();
+        tokio::pin!(told);
+        // From here on a wish is heard, so that none comes between the look and the wait.
+        told.as_mut().enable();
+        if !self.is_stopped() {
+            told.await;
+        }
+    }
+
+    /// Waits for a scan. Once the end is wished, it has [`limits::STOP_GRACE`] to finish what is under way; `None` if
+    /// that was not enough, as when a server does not answer. What it has stored by then is kept.
+    pub async fn within_grace<T>(&self, scan: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(scan);
+        tokio::select! {
+            result = &mut scan => return Some(result),
+            () = self.wished() => {}
+        }
+        tokio::time::timeout(limits::STOP_GRACE, scan).await.ok()
     }
 }

@@ -155,18 +155,24 @@ impl Service {
         let mut stopping = stop.clone();
         let scanner = Arc::clone(&self.scanner);
         let scan = scanner.scan(&settings, request);
-        tokio::pin!(scan);
-        let result = tokio::select! {
-            result = &mut scan => result,
-            _ = stopping.wait_for(|is_stopped| *is_stopped) => {
-                scan_stop.stop();
-                scan.await
+        let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
+        let within_grace = scan_stop.within_grace(scan);
+        tokio::pin!(within_grace);
+        let result = loop {
+            tokio::select! {
+                result = &mut within_grace => break result,
+                _ = stopping.wait_for(|is_stopped| *is_stopped), if !scan_stop.is_stopped() => scan_stop.stop(),
+                _ = upkeep.tick() => self.tell_upkeep(scheduler),
             }
         };
         let run = ScanRun { schedule: due.schedule.clone(), due: due.at, start, end: Timestamp::now() };
         match result {
-            Ok(done) => self.tell(&run, &done, is_verifying),
-            Err(failure) => {
+            Some(Ok(done)) => self.tell(&run, &done, is_verifying),
+            None => {
+                error!(schedule = run.schedule, "the scan was given up: it did not end in time when told to");
+                self.telemetry.record_failed_scan(&run);
+            }
+            Some(Err(failure)) => {
                 error!(schedule = run.schedule, "the scan could not begin: {failure}");
                 self.telemetry.record_failed_scan(&run);
                 self.readiness.wait_for("cluster", &failure.to_string());

@@ -13,7 +13,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::input::{self, FolderArgs, FolderInputs};
-use super::{Exit, StateArgs, scan as scanning};
+use super::{Exit, StateArgs, block_on, scan as scanning};
 use crate::document::Part;
 use crate::inventory::Source;
 use crate::matching::ResourceFilters;
@@ -80,11 +80,10 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<Exit> {
     // The plan is made on a copy, so that nothing of it is remembered.
     let opened = input::open_for_dry_run(&args.state.state)?;
     let Some(store) = &opened.store else { bail!("there is no state in `{}`", args.state.state.display()) };
-    let runtime = scanning::runtime()?;
     let explained = if args.cluster.is_asked() {
-        runtime.block_on(plan_cluster(args, &only, store, now))?
+        block_on(plan_cluster(args, &only, store, now))?
     } else {
-        runtime.block_on(plan_folder(args, &only, store, now))?
+        block_on(plan_folder(args, &only, store, now))?
     };
     let n_found = tell(&explained, &only, now)?;
     drop(explained);

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{Exit, say};
+use super::{Exit, block_on, say};
 use crate::app::Service;
 use crate::config::{Checked, Config, Mistake, Watched};
 use crate::limits;
@@ -53,12 +53,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let log_level = crate::telemetry::start_logs(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
-        .build()?;
     let watched = args.config.clone().map(|path| (path, env, overrides));
-    runtime.block_on(async move {
+    block_on(async move {
         let (stopping, stop) = watch::channel(false);
         tokio::spawn(async move {
             wait_for_signal().await;

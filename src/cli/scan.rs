@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use super::input::{FolderArgs, FolderInputs};
 use super::progress::Bar;
 use super::stats::Stats;
-use super::{Exit, StateArgs, input, say};
+use super::{Exit, StateArgs, block_on, input, say};
 use crate::folder::FolderSink;
 use crate::inventory::{Origin, Source};
 use crate::matching::ResourceFilters;
@@ -136,20 +136,11 @@ enum ApiArg {
 pub(super) fn run(args: &ScanArgs) -> anyhow::Result<Exit> {
     let fail_on = fail_on(&args.fail_on)?;
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
-    let runtime = runtime()?;
     if args.cluster.is_asked() {
         let filters = (!args.filter.is_empty()).then_some(filters);
-        return runtime.block_on(cluster::run(args, &fail_on, filters));
+        return block_on(cluster::run(args, &fail_on, filters));
     }
-    runtime.block_on(run_folder(args, &fail_on, filters))
-}
-
-/// The runtime of a scan.
-pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(crate::limits::CEL_STACK_BYTES_MIN)
-        .build()?)
+    block_on(run_folder(args, &fail_on, filters))
 }
 
 fn fail_on(words: &[String]) -> anyhow::Result<BTreeSet<Status>> {
@@ -277,7 +268,7 @@ fn scanned_listing(folder: &crate::folder::Folder) -> anyhow::Result<crate::inve
 /// Runs a scan to its end; Ctrl-C ends it between two chunks, with what was done stored.
 async fn carry_out(scan: Scan, n_objects: u64, shows_progress: bool) -> anyhow::Result<ScanOutcome> {
     let (stop, progress) = (scan.stop.clone(), Arc::clone(&scan.progress));
-    Ok(watched(scan::run(scan), stop, &progress, Some(n_objects), shows_progress).await?)
+    Ok(watched(scan::run(scan), stop, &progress, Some(n_objects), shows_progress).await??)
 }
 
 /// Waits for a scan with a progress bar and an ear for Ctrl-C.
@@ -287,21 +278,22 @@ async fn watched<T>(
     progress: &Arc<Progress>,
     n_objects: Option<u64>,
     shows_progress: bool,
-) -> T {
+) -> anyhow::Result<T> {
+    let stopping = stop.clone();
     let on_signal = tokio::spawn(async move {
         while next_signal().await {
-            if stop.is_stopped() {
+            if stopping.is_stopped() {
                 // Whoever asks twice does not want to wait.
                 std::process::exit(130);
             }
-            stop.stop();
+            stopping.stop();
         }
     });
     let bar = Bar::start(progress, n_objects, shows_progress);
-    let result = scan.await;
+    let result = stop.within_grace(scan).await;
     drop(bar);
     on_signal.abort();
-    result
+    result.context("interrupted, and given up since it did not end in time; what was stored is kept")
 }
 
 /// Waits for Ctrl-C or SIGTERM; `false` if signals cannot be had.

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::client::read_json;
 use super::failure::{ApiFailure, FailureClass};
+use crate::model::Gvk;
 
 /// A page as the server sent it.
 #[derive(Debug, Default)]
@@ -49,6 +50,15 @@ pub(super) struct Meta<'r> {
     #[serde(borrow)]
     pub(super) resource_version: Cow<'r, str>,
     pub(super) owner_references: Option<Vec<Owner>>,
+    pub(super) labels: Option<TemplateLabels>,
+}
+
+/// The label by which a Deployment tells its ReplicaSets and their Pods from those that nobody else controls
+/// (`pod-template-hash`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct TemplateLabels {
+    pod_template_hash: Option<IgnoredAny>,
 }
 
 /// One owner of an object.
@@ -58,6 +68,23 @@ pub(super) struct Owner {
     pub(super) api_version: String,
     pub(super) kind: String,
     pub(super) controller: Option<bool>,
+}
+
+impl Meta<'_> {
+    /// The group and kind of what controls the object, then of what controls that: the ReplicaSets of a Deployment,
+    /// and their Pods, bear a label of the Deployment's.
+    pub(super) fn controllers(&self) -> Vec<(String, String)> {
+        let controller = self.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let Some(controller) = controller else { return Vec::new() };
+        let gvk = Gvk::new(&controller.api_version, &controller.kind);
+        let mut controllers = vec![(gvk.group, gvk.kind)];
+        let is_of_replica_set = controller.kind == "ReplicaSet";
+        if is_of_replica_set && self.labels.as_ref().is_some_and(|labels| labels.pod_template_hash.is_some())
+        {
+            controllers.push(("apps".to_owned(), "Deployment".to_owned()));
+        }
+        controllers
+    }
 }
 
 impl RawPage {

@@ -132,6 +132,7 @@ fn listed(
     if meta.uid.is_empty() || meta.resource_version.is_empty() {
         return Ok(None);
     }
+    let controllers = meta.controllers();
     let key = ResourceKey {
         group: kind.gvk.group.clone(),
         kind: kind.gvk.kind.clone(),
@@ -139,10 +140,9 @@ fn listed(
         name: meta.name.into_owned(),
     };
     let id = ResourceId { key, version: kind.gvk.version.clone(), uid: meta.uid.into_owned() };
-    let is_controlled = meta.owner_references.iter().flatten().any(|owner| owner.controller == Some(true));
     let version = meta.resource_version.into_owned();
     let others = forms.iter().map(|form| form.content(&id)).collect();
-    Ok(Some(Listed { id, version, is_controlled, content: Content::Json(content), others }))
+    Ok(Some(Listed { id, version, controllers, content: Content::Json(content), others }))
 }
 
 impl Source for ClusterSource {

@@ -117,7 +117,7 @@ fn a_page_is_split_into_slices_of_the_reply() {
     assert!(page.items.iter().all(|item| within.contains(&item.as_ptr())));
     let meta: Meta<'_> = metadata_of(&page.items[0]).unwrap();
     assert_eq!((&*meta.name, &*meta.namespace, &*meta.uid, &*meta.resource_version), ("a", "n", "u", "7"));
-    assert_eq!(meta.owner_references.unwrap()[0].controller, Some(true));
+    assert_eq!(meta.controllers(), [(String::new(), "ReplicaSet".to_owned())]);
     let meta: Meta<'_> = metadata_of(&page.items[1]).unwrap();
     assert_eq!((&*meta.name, &*meta.uid), ("bA", ""));
     assert!(metadata_of::<Meta<'_>>(br#"{"spec":{}}"#).is_err());
@@ -231,4 +231,22 @@ fn requests_go_at_a_rate_with_some_more_at_once() {
     assert_eq!(waits(0, &[0, 0, 0, 5, 5]), [0, 1, 2, 0, 1]);
     assert_eq!(waits(2, &[0, 0, 0, 0, 0]), [0, 0, 0, 1, 2]);
     assert_eq!(waits(2, &[0, 0, 0, 0, 9, 9, 9, 9]), [0, 0, 0, 1, 0, 0, 0, 1]);
+}
+
+#[test]
+fn the_pods_of_a_deployment_are_told_from_those_of_a_bare_replica_set() {
+    let controllers = |labels: &str, controller: &str| {
+        let owner =
+            format!(r#"{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u"{controller}}}"#);
+        let object =
+            format!(r#"{{"metadata":{{"name":"p","labels":{labels},"ownerReferences":[{owner}]}}}}"#);
+        let meta: Meta<'_> = metadata_of(object.as_bytes()).unwrap();
+        meta.controllers().into_iter().map(|(group, kind)| format!("{group}/{kind}")).collect::<Vec<_>>()
+    };
+    let of_deployment = r#"{"app":"web","pod-template-hash":"5d4f"}"#;
+    assert_eq!(controllers(of_deployment, r#","controller":true"#), ["apps/ReplicaSet", "apps/Deployment"]);
+    assert_eq!(controllers(r#"{"app":"web"}"#, r#","controller":true"#), ["apps/ReplicaSet"]);
+    assert_eq!(controllers("null", r#","controller":true"#), ["apps/ReplicaSet"]);
+    assert_eq!(controllers(of_deployment, r#","controller":false"#), [""; 0]);
+    assert_eq!(controllers(of_deployment, ""), [""; 0]);
 }

@@ -14,7 +14,7 @@ use super::{Claims, Folder, Manifest, ManifestError, Places, Snapshot, Unproven}
 use crate::document::Document;
 use crate::inventory::{
     Content, Discovered, ListError, Listed, Origin, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
-    SourceError, controlled_by, identify, placed,
+    SourceError, identify, placed,
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
@@ -28,7 +28,6 @@ struct Entry {
     id: ResourceId,
     manifest: Manifest,
     document: OnceLock<Arc<Document>>,
-    is_controlled: bool,
 }
 
 impl Entry {
@@ -161,13 +160,12 @@ impl FolderSource {
         claims.claim(&id.key, origin)?;
         claims.settle_uid(&mut id);
         let document = document.map(|document| Arc::new(placed(document, &id)));
-        let is_controlled = document.as_ref().is_some_and(|document| controlled_by(document).is_some());
         if let Some(document) = &document {
             self.add_policy(document, &id, origin);
         }
         self.places.object(&origin.file, &id.uid);
         let cell = document.map_or_else(OnceLock::new, OnceLock::from);
-        let entry = Entry { id: id.clone(), manifest: manifest.clone(), document: cell, is_controlled };
+        let entry = Entry { id: id.clone(), manifest: manifest.clone(), document: cell };
         self.entries.insert(id.key, Arc::new(entry));
         Ok(())
     }
@@ -310,7 +308,7 @@ impl Source for FolderSource {
         let items = self.entries.values().filter(of_kind).map(|entry| Listed {
             id: entry.id.clone(),
             version: entry.manifest.digest.to_string(),
-            is_controlled: entry.is_controlled,
+            controllers: Vec::new(),
             content: content(entry),
             others: Vec::new(),
         });

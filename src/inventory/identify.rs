@@ -117,27 +117,3 @@ pub fn derived_uid(key: &ResourceKey) -> String {
         number & 0xffff_ffff_ffff
     )
 }
-
-/// What controls an object, by its owner reference with `controller: true`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Controller {
-    /// Kind of the controller.
-    pub gvk: Gvk,
-    /// Its name; it is in the object's namespace, or cluster-wide.
-    pub name: String,
-    /// Its UID, empty if the reference has none.
-    pub uid: String,
-}
-
-/// The controller of an object, if it has one.
-pub fn controlled_by(object: &Document) -> Option<Controller> {
-    let references = object.root().path(&["metadata", "ownerReferences"])?;
-    let controller =
-        references.items().find(|owner| owner.get("controller").and_then(Node::as_bool) == Some(true))?;
-    let text = |key: &str| controller.get(key).and_then(Node::as_str);
-    Some(Controller {
-        gvk: Gvk::new(text("apiVersion")?, text("kind")?),
-        name: text("name")?.to_owned(),
-        uid: text("uid").unwrap_or_default().to_owned(),
-    })
-}

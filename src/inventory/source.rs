@@ -82,8 +82,9 @@ pub struct Listed {
     pub id: ResourceId,
     /// Its resourceVersion; in a folder the digest of the document's bytes.
     pub version: String,
-    /// Whether another object controls it (an owner reference with `controller: true`).
-    pub is_controlled: bool,
+    /// The group and kind of what controls it (an owner reference with `controller: true`), and, as far as its own
+    /// metadata tells, of what controls that. A folder tells none.
+    pub controllers: Vec<(String, String)>,
     /// Its content.
     pub content: Content,
     /// Its content in each of [`ScanKind::others`], in their order. Never older than `content`.

@@ -106,23 +106,6 @@ fn a_derived_uid_is_stable_and_looks_like_one() {
 }
 
 #[test]
-fn only_an_owner_that_controls_counts() {
-    let owner = |controller: &str| {
-        document(&format!(
-            r#"{{"metadata":{{"ownerReferences":[
-                {{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"r","uid":"u"{controller}}}]}}}}"#
-        ))
-    };
-    assert_eq!(controlled_by(&owner("")), None);
-    assert_eq!(controlled_by(&owner(r#","controller":false"#)), None);
-    let found = controlled_by(&owner(r#","controller":true"#)).unwrap();
-    assert_eq!(
-        (found.gvk.to_string(), found.name, found.uid),
-        ("apps/v1/ReplicaSet".into(), "r".into(), "u".into())
-    );
-}
-
-#[test]
 fn an_object_without_a_namespace_is_placed_where_its_identity_says() {
     let placed_json = |text: &str| {
         let object = Document::from_json(text.as_bytes()).unwrap();

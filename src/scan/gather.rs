@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::applicable::Finder;
 use super::chunk::{Context, Done, work};
+use super::coverage::KindSet;
 use super::facts::FactCache;
 use super::leftovers::{self, Proof, Seen};
 use super::reports::{Actual, Standing};
@@ -36,7 +37,7 @@ pub async fn run(scan: Scan) -> Result<ScanOutcome, SourceError> {
     let kinds: Vec<ScanKind> = kinds.into_iter().filter(is_scanned).collect();
     let (ctx, mut outcome) = prepare(scan, &kinds).await;
     outcome.problems.extend(problems);
-    let course = Course::new(&ctx);
+    let course = Course::new(&ctx, &kinds);
     let mut lists = futures_util::stream::iter(kinds.iter().map(|kind| course.kind(kind)))
         .buffer_unordered(limits::KINDS_LISTED_AT_ONCE);
     let mut proof = Proof { unknown_groups, ..Proof::default() };
@@ -116,6 +117,8 @@ async fn flush(ctx: &Arc<Context>, outcome: &mut ScanOutcome) {
 /// One scan under way.
 struct Course<'a> {
     ctx: &'a Arc<Context>,
+    /// The kinds that are scanned.
+    kinds: KindSet,
     /// How many chunks may be under way, their writes included: what waits to be written is held in memory.
     chunks: Semaphore,
     /// How many chunks may be worked on at once; the list waits for its workers.
@@ -126,10 +129,11 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(ctx: &'a Arc<Context>) -> Self {
+    fn new(ctx: &'a Arc<Context>, kinds: &[ScanKind]) -> Self {
         let settings = &ctx.scan.settings;
         Self {
             ctx,
+            kinds: kinds.iter().map(|kind| (kind.gvk.group.clone(), kind.gvk.kind.clone())).collect(),
             chunks: Semaphore::new(settings.n_workers.max(1) * limits::CHUNKS_PER_WORKER),
             workers: Semaphore::new(settings.n_workers.max(1)),
             writes: Semaphore::new(settings.n_writes.max(1)),
@@ -173,17 +177,19 @@ impl<'a> Course<'a> {
             // The server is waited for and the chunks are worked on at once.
             let page = loop {
                 tokio::select! {
-                    page = &mut page => break page,
+                    page = &mut page => break Some(page),
                     Some(()) = working.next() => {}
+                    () = self.ctx.scan.stop.wished() => break None,
                 }
             };
             let page = match page {
-                Ok(page) => page,
-                Err(error) => break Err(error),
+                Some(Ok(page)) => page,
+                Some(Err(error)) => break Err(error),
+                None => break Ok(false),
             };
             let mut items: Vec<Listed> = page.items;
             items.retain(|item| {
-                let is_covered = coverage.covers(&item.id, item.is_controlled);
+                let is_covered = coverage.covers(&item.id, &item.controllers, &self.kinds);
                 let is_new = seen.insert(leftovers::seen_key(&item.id), is_covered).is_none();
                 is_new && is_covered && self.ctx.scan.settings.is_meant(&item.id.key)
             });

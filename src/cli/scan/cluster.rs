@@ -55,7 +55,7 @@ pub(super) async fn run(
     };
     let (stop, progress) = (request.stop.clone(), Arc::clone(&request.progress));
     let scanner = Scanner::new(client, state);
-    let done = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await?;
+    let done = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await??;
     input::tell_catalog(&done.catalog);
     for policy in &done.catalog.policies {
         if let Standing::FolderOnly { reason } | Standing::NotScanned { reason } = &policy.standing {

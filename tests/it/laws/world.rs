@@ -434,7 +434,7 @@ fn listed(kind: &ScanKind, object: &Value) -> Listed {
             uid: text("/metadata/uid"),
         },
         version: text("/metadata/resourceVersion"),
-        is_controlled: false,
+        controllers: Vec::new(),
         content: Content::Json(in_form(&kind.gvk, object).to_string().into()),
         others: kind
             .others

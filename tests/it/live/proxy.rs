@@ -104,6 +104,11 @@ impl Proxy {
         self.break_after(0, usize::MAX, method, path, fault);
     }
 
+    /// How many requests were broken so far.
+    pub(crate) fn n_hit(&self) -> usize {
+        self.rules.rules.lock().expect("no panic while locked").iter().map(|rule| rule.n_hit).sum()
+    }
+
     /// Repairs everything; how often each rule was hit.
     pub(crate) fn repair(&self) -> Vec<usize> {
         let mut rules = self.rules.rules.lock().expect("no panic while locked");

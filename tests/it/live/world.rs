@@ -65,6 +65,8 @@ impl World {
             ("kyverno.io/v2", "PolicyException"),
             ("kyverno.io/v2beta1", "GlobalContextEntry"),
             ("v1", "Pod"),
+            ("apps/v1", "Deployment"),
+            ("apps/v1", "ReplicaSet"),
             ("v1", "LimitRange"),
             ("autoscaling/v2", "HorizontalPodAutoscaler"),
             ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
