@@ -18,7 +18,6 @@ mod list;
 mod page;
 mod path;
 mod policies;
-mod service;
 mod settings;
 mod sink;
 mod source;

@@ -200,6 +200,8 @@ pub struct ClusterConfig {
 pub struct ImagesConfig {
     /// Whether registries are asked.
     pub is_registry_enabled: bool,
+    /// Secrets with credentials for registries, by namespace and name.
+    pub pull_secrets: Vec<(String, String)>,
 }
 
 /// Section `apiCall`: what policies may call outside the API server.

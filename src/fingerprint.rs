@@ -100,6 +100,7 @@ pub fn of_fact(value: &FactValue) -> Fingerprint {
     match value {
         FactValue::Found(document) => hasher.str("found").node(document.root()),
         FactValue::Missing => hasher.str("missing"),
+        FactValue::Refused(message) => hasher.str("refused").str(message),
         FactValue::Failed { message, .. } => hasher.str("failed").str(message),
     };
     hasher.finish()

@@ -7,6 +7,7 @@ pub mod cel;
 pub mod cel_k8s;
 mod cel_policy;
 mod contain;
+mod cosign;
 pub mod jmespath;
 pub mod kyverno;
 pub mod patch;

@@ -15,6 +15,7 @@ pub mod limits;
 pub mod matching;
 pub mod model;
 pub mod output;
+pub mod outside;
 pub mod plan;
 pub mod policy;
 pub mod report;

@@ -204,6 +204,52 @@ pub const BACKOFF_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 /// How often one report is written anew after a conflict: each time somebody else has changed it in between.
 pub const WRITE_CONFLICTS_MAX: usize = 5;
 
+/// How long a connection to a service or a registry may take to be made.
+pub const OUTSIDE_CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long an idle connection to a service or a registry is kept: for the next of a scan's questions, not for
+/// the next scan.
+pub const OUTSIDE_IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How long one request to a registry may take, from the connection to the last byte.
+pub const REGISTRY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// For how long a registry that could not be reached is not tried again: one that is down costs a scan one
+/// time-out, not one an image.
+pub const REGISTRY_DOWN_FOR: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// How often one request is led elsewhere: registries do it once, to where their blobs are.
+pub const REGISTRY_REDIRECTS_MAX: usize = 5;
+
+/// The most bytes of the answer with a token: tokens have some kilobytes.
+pub const REGISTRY_TOKEN_BYTES_MAX: usize = 64 << 10;
+
+/// The most repositories whose tokens are kept at once.
+pub const REGISTRY_TOKENS_MAX: usize = 1000;
+
+/// The most bytes of a manifest or an index: what the distribution specification asks of registries.
+pub const IMAGE_MANIFEST_BYTES_MAX: usize = 4 << 20;
+
+/// The most bytes of an image's configuration: Kyverno's bound for what it reads of an image.
+pub const IMAGE_CONFIG_BYTES_MAX: usize = 10 << 20;
+
+/// The most signatures or attestations that are attached to one image: Kyverno's bound for referrers.
+pub const ATTACHED_LAYERS_MAX: usize = 50;
+
+/// The most bytes of all signatures or attestations of one image: Kyverno's bound for one of them, which an SBOM
+/// comes near.
+pub const ATTACHED_BYTES_MAX: usize = 10 << 20;
+
+/// The most bytes of what registries said that are kept between scans: some thousand digests and signatures,
+/// or some hundred images' data.
+pub const REGISTRY_CACHE_BYTES_MAX: usize = 8 << 20;
+
+/// The most Secrets with credentials for registries.
+pub const PULL_SECRETS_MAX: usize = 100;
+
+/// How much of a service's refusal is told, in characters: it becomes part of results.
+pub const SERVICE_REFUSAL_CHARS_MAX: usize = 1000;
+
 /// The most bytes of all objects of a list that a policy reads as one fact; they are held in memory while the
 /// scan lasts.
 pub const FACT_LIST_BYTES_MAX: usize = 64 << 20;
@@ -245,6 +291,9 @@ pub const SIGNED_MANIFEST_BYTES_MAX: usize = 16 << 20;
 
 /// How many signatures of one object are looked at, and how many manifests of one message: the reference's own bounds.
 pub const MANIFEST_SIGNATURES_MAX: usize = 100;
+
+/// The most certificates of one chain that a policy trusts: Kyverno's bound of ten intermediates, and the root.
+pub const CERTIFICATES_MAX: usize = 11;
 
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;

@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use crate::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials};
 use crate::config::{Checked, Filters};
+use crate::document::{Document, Node};
 use crate::gostd::wildcard::Wildcard;
 use crate::inventory::{PolicyListing, Problem, Source, SourceError};
 use crate::matching::ResourceFilters;
 use crate::model::{FactKey, FactValue, PolicyKind};
+use crate::outside::{Logins, OutsideSettings, RegistrySettings, ServiceSettings};
 use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::report::{ReportSettings, Sink};
 use crate::scan::{self, Coverage, Focus, Only, Progress, Scan, ScanOutcome, ScanSettings, Stop};
@@ -106,6 +110,7 @@ impl Scanner {
     pub async fn scan(&self, settings: &ScannerSettings, request: Request) -> Result<Scanned, SourceError> {
         self.source.begin_scan();
         let mut problems = Vec::new();
+        self.configure_outside(&settings.config, &mut problems).await;
         let listing = match &settings.instead {
             Some(listing) => listing.clone(),
             None => wanted(self.source.policies().await?, &settings.config.policies.kinds),
@@ -158,12 +163,11 @@ impl Scanner {
         let subject = format!("resource filters of ConfigMap {namespace}/{name}");
         let read = match self.source.fact(&FactKey::ConfigMap { namespace, name }).await {
             FactValue::Found(object) => {
-                let text =
-                    object.root().path(&["data", "resourceFilters"]).and_then(crate::document::Node::as_str);
+                let text = object.root().path(&["data", "resourceFilters"]).and_then(Node::as_str);
                 ResourceFilters::parse(text.unwrap_or_default()).map_err(|error| error.to_string())
             }
             FactValue::Missing => Err("it does not exist".to_owned()),
-            FactValue::Failed { message, .. } => Err(message),
+            FactValue::Failed { message, .. } | FactValue::Refused(message) => Err(message),
         };
         let mut kept = self.filters.lock().unwrap_or_else(PoisonError::into_inner);
         match (read, kept.clone()) {
@@ -180,6 +184,45 @@ impl Scanner {
         }
     }
 
+    /// Says what policies may ask outside the API server.
+    async fn configure_outside(&self, config: &Checked, problems: &mut Vec<Problem>) {
+        let mut logins = Logins::default();
+        for (namespace, name) in
+            config.images.pull_secrets.iter().filter(|_| config.images.is_registry_enabled)
+        {
+            let key = FactKey::Objects {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "Secret".to_owned(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+                selector: String::new(),
+            };
+            let read = match self.source.fact(&key).await {
+                FactValue::Found(secret) => add_pull_secret(&mut logins, &secret),
+                FactValue::Missing => Err("it does not exist".to_owned()),
+                FactValue::Failed { message, .. } | FactValue::Refused(message) => Err(message),
+            };
+            if let Err(message) = read {
+                let subject = format!("credentials for registries of Secret {namespace}/{name}");
+                problems.push(Problem { subject, message, is_input: false });
+            }
+        }
+        let api_call = &config.api_call;
+        self.source.outside.configure(OutsideSettings {
+            services: ServiceSettings {
+                allowed: api_call.services.clone(),
+                timeout: api_call.timeout,
+                response_bytes_max: api_call.response_bytes_max,
+            },
+            registries: RegistrySettings {
+                is_enabled: config.images.is_registry_enabled,
+                max_age: config.scan.max_age,
+                logins,
+            },
+        });
+    }
+
     /// Where reports go; `None`, said as a problem, if the server serves no report kind.
     async fn sink(&self, settings: &ScannerSettings, problems: &mut Vec<Problem>) -> Option<Arc<dyn Sink>> {
         if settings.sink.is_some() || settings.instead.is_some() {
@@ -194,6 +237,14 @@ impl Scanner {
             }
         }
     }
+}
+
+/// Adds the credentials of a Secret of type `kubernetes.io/dockerconfigjson`.
+fn add_pull_secret(logins: &mut Logins, secret: &Document) -> Result<(), String> {
+    let text = secret.root().path(&["data", ".dockerconfigjson"]).and_then(Node::as_str);
+    let text = text.ok_or("it has no key `.dockerconfigjson`")?;
+    let json = STANDARD.decode(text).map_err(|_| "its key `.dockerconfigjson` is no base64")?;
+    logins.add_docker_config(&json)
 }
 
 /// The policies of the kinds that the configuration reads.

@@ -92,6 +92,9 @@ impl Lookups {
                     "image `{name}` is not in the test's context, and registries are not asked"
                 )),
             },
+            FactKey::ImageDigest(_) | FactKey::Attached { .. } => {
+                FactValue::Refused("registries are not asked in a test".to_owned())
+            }
             _ => self.snapshot.answer(key).unwrap_or(FactValue::Missing),
         }
     }

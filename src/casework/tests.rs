@@ -385,7 +385,7 @@ fn look_ups_find_what_the_test_brings_and_nothing_else() {
     let find = |key: FactKey| match &world.lookups.find(&key, &world.values).value {
         FactValue::Found(found) => found.root().to_json(),
         FactValue::Missing => "missing".to_owned(),
-        FactValue::Failed { message, .. } => message.clone(),
+        FactValue::Failed { message, .. } | FactValue::Refused(message) => message.clone(),
     };
     let service = |url: &str, method: &str| FactKey::ServiceCall {
         method: method.into(),

@@ -114,6 +114,7 @@ async fn plan_folder(
         policies: &args.policies,
         background_only: args.background_only,
         trusts_digests: true,
+        asks_registries: false,
     };
     let inputs = FolderInputs::read(of, Some(&state)).await?;
     let settings = ScanSettings {

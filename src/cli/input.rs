@@ -10,6 +10,7 @@ use super::say;
 use crate::folder::{self, Folder, FolderSource, Places};
 use crate::inventory::Source;
 use crate::model::{Fingerprint, PolicyKind, ResourceId};
+use crate::outside::{Outside, OutsideSettings, RegistrySettings};
 use crate::policy::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
 use crate::store::{Health, SledStore, State, Store, StoreError, copy_state};
 
@@ -158,13 +159,20 @@ pub(super) struct FolderArgs<'a> {
     /// Whether policies that a background scan leaves out are left out.
     pub(super) background_only: bool,
     pub(super) trusts_digests: bool,
+    /// Whether policies may ask image registries.
+    pub(super) asks_registries: bool,
 }
 
 impl FolderInputs {
     /// Reads the manifests and compiles the policies; says what is wrong with them.
     pub(super) async fn read(args: FolderArgs<'_>, state: Option<&State>) -> anyhow::Result<Self> {
         let (folder, extra) = (folder::read(args.paths), folder::read(args.policies));
-        let source = open_folder(label_of(args.paths), &folder, &extra, state, args.trusts_digests);
+        let mut source = open_folder(label_of(args.paths), &folder, &extra, state, args.trusts_digests);
+        if args.asks_registries {
+            let registries = RegistrySettings { is_enabled: true, ..RegistrySettings::default() };
+            let settings = OutsideSettings { registries, ..OutsideSettings::default() };
+            source = source.with_registries(Outside::new(settings));
+        }
         let listing = source.policies().await?;
         for problem in &listing.problems {
             say(format_args!("{}: {}", problem.subject, problem.message));

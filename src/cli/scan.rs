@@ -75,6 +75,9 @@ pub(super) struct ScanArgs {
     /// How many threads evaluate; by default as many as there are processors
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Let policies ask image registries, without credentials
+    #[arg(long, conflicts_with = "cluster")]
+    registry: bool,
     /// Show no progress
     #[arg(short, long)]
     quiet: bool,
@@ -182,6 +185,7 @@ async fn run_folder(
         policies: &args.policies,
         background_only: args.background_only,
         trusts_digests: !args.verify,
+        asks_registries: args.registry,
     };
     let FolderInputs { source, catalog, policies, unknown, n_manifests, has_problems } =
         FolderInputs::read(of, state.as_ref()).await?;

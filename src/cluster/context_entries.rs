@@ -15,7 +15,6 @@ use super::facts::{api_call, failed, objects};
 use super::failure::{ApiFailure, FailureClass};
 use super::path::ResourcePath;
 use super::policies::one_role;
-use super::service::call_service;
 use super::source::ClusterSource;
 use crate::document::{Document, DocumentBuilder, Node, Value};
 use crate::lang::jmespath::{Env, Program};
@@ -106,7 +105,7 @@ async fn look_up(source: &ClusterSource, entry: &Document) -> FactValue {
     let found = match call.get("service") {
         Some(service) => {
             let url = service.get("url").and_then(Node::as_str).unwrap_or_default();
-            call_service(source.client.settings(), method, url, &body, &service.to_json()).await
+            source.outside.call(method, url, &body, &service.to_json()).await
         }
         None => api_call(&source.client, method, text(&["spec", "apiCall", "urlPath"]), &body).await,
     };

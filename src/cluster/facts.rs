@@ -12,7 +12,6 @@ use super::failure::{ApiFailure, FailureClass};
 use super::list::ListOf;
 use super::page::metadata_of;
 use super::path::{self, ResourcePath};
-use super::service::call_service;
 use super::source::ClusterSource;
 use crate::document::{Document, DocumentBuilder, Node};
 use crate::limits;
@@ -33,13 +32,11 @@ pub(super) async fn ask_fact(source: &ClusterSource, key: &FactKey) -> FactValue
             object(client, &ResourcePath::new("", "v1", "configmaps"), namespace, name).await
         }
         FactKey::ApiCall { method, path, body } => api_call(client, method, path, body).await,
-        FactKey::ServiceCall { method, url, body, options } => {
-            call_service(client.settings(), method, url, body, options).await
-        }
         FactKey::GlobalContext { name, projection } => ask_entry(source, name, projection).await,
-        FactKey::Image(reference) => failed(format!(
-            "data of the image `{reference}` is not available: no registry is configured (`images.registry`)"
-        )),
+        FactKey::ServiceCall { .. }
+        | FactKey::Image(_)
+        | FactKey::ImageDigest(_)
+        | FactKey::Attached { .. } => source.outside.fact(key).await,
         FactKey::Objects { group, version, kind, namespace, name, selector } => {
             let scan = source.of_scan();
             let discovery = match source.discovery(&scan).await {

@@ -1,11 +1,12 @@
 //! Why a request came to nothing: one value whatever broke, so that callers decide by class and people read
 //! one sentence.
 
-use std::error::Error;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
+
+pub(super) use crate::outside::chain;
 
 /// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,18 +187,4 @@ fn text_of(body: &[u8], code: StatusCode) -> String {
     let text = String::from_utf8_lossy(body);
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
     if line.is_empty() { code.canonical_reason().unwrap_or("no reason given").to_owned() } else { line }
-}
-
-/// An error with what caused it, each cause said once.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -43,8 +43,6 @@ pub struct ClusterSettings {
     pub n_page_objects: u32,
     /// The most bytes of such a page; a larger one is asked for again in smaller pages.
     pub n_page_bytes: usize,
-    /// Whether policies may call services outside the API server.
-    pub allows_service_calls: bool,
     /// Whether policies may POST anything to the API server; if not, only reviews, which change nothing.
     pub allows_any_post: bool,
     /// Whether policy exceptions are read. Where the configuration lets none count, reading them is not
@@ -67,7 +65,6 @@ impl Default for ClusterSettings {
             n_burst: 0,
             n_page_objects: crate::limits::LIST_PAGE_OBJECTS_MAX,
             n_page_bytes: crate::limits::REPLY_BYTES_MAX,
-            allows_service_calls: false,
             allows_any_post: false,
             reads_exceptions: true,
         }

@@ -27,6 +27,7 @@ use crate::inventory::{
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Gvk, ResourceId, ResourceKey};
+use crate::outside::Outside;
 use crate::report::{ReportApi, SinkError};
 
 /// Objects, policies and facts of a cluster.
@@ -34,6 +35,8 @@ use crate::report::{ReportApi, SinkError};
 pub struct ClusterSource {
     pub(super) client: ClusterClient,
     pub(super) lists: Arc<Lists>,
+    /// What policies read outside the API server; nothing unless it is configured.
+    pub outside: Outside,
     scan: Mutex<Arc<OfScan>>,
     listed_last: Mutex<Listings>,
 }
@@ -50,7 +53,13 @@ impl ClusterSource {
     /// The source of a cluster.
     pub fn new(client: ClusterClient) -> Self {
         let lists = Arc::new(Lists::new(client.clone()));
-        Self { client, lists, scan: Mutex::default(), listed_last: Mutex::default() }
+        Self {
+            client,
+            lists,
+            outside: Outside::default(),
+            scan: Mutex::default(),
+            listed_last: Mutex::default(),
+        }
     }
 
     /// Forgets what was looked up for the scan before. To be called before each scan, and before its policies

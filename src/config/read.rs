@@ -264,6 +264,12 @@ fn cluster(r: &mut Reader<'_>) -> ClusterConfig {
 fn images(r: &mut Reader<'_>) -> ImagesConfig {
     ImagesConfig {
         is_registry_enabled: r.choice("registry", false, &[("disabled", false), ("enabled", true)]),
+        pull_secrets: r.list("pullSecrets", &[], |secret| match secret.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok((namespace.to_owned(), name.to_owned()))
+            }
+            _ => Err(format!("must be `namespace/name`, not `{secret}`")),
+        }),
     }
 }
 

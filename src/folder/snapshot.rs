@@ -71,7 +71,11 @@ impl Snapshot {
                 labels: selector,
                 fields: "",
             }),
-            FactKey::ServiceCall { .. } | FactKey::GlobalContext { .. } | FactKey::Image(_) => return None,
+            FactKey::ServiceCall { .. }
+            | FactKey::GlobalContext { .. }
+            | FactKey::Image(_)
+            | FactKey::ImageDigest(_)
+            | FactKey::Attached { .. } => return None,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::inventory::{
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
+use crate::outside::Outside;
 use crate::policy::{CompanionSource, PolicyRole, PolicySource, role_of};
 
 /// Who a document is, by the digest of its bytes, as far as the state knows.
@@ -55,6 +56,8 @@ pub struct FolderSource {
     /// Files and folders that could not be read, or not wholly.
     broken: BTreeSet<String>,
     unproven: Unproven,
+    /// The way to image registries, where policies may ask them.
+    registries: Option<Outside>,
 }
 
 impl FolderSource {
@@ -100,6 +103,7 @@ impl FolderSource {
                 .map(|p| p.origin.file.to_string())
                 .collect(),
             unproven: Unproven::default(),
+            registries: None,
         };
         let mut claims = Claims::default();
         for ((manifest, id), document) in folder.manifests.iter().zip(ids).zip(documents) {
@@ -110,6 +114,12 @@ impl FolderSource {
         source.problems = problems;
         source.add_extra(extra);
         source
+    }
+
+    /// Lets policies ask image registries.
+    #[must_use]
+    pub fn with_registries(self, registries: Outside) -> Self {
+        Self { registries: Some(registries), ..self }
     }
 
     /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of
@@ -245,10 +255,8 @@ impl FolderSource {
     }
 
     fn answer(&self, key: &FactKey) -> FactValue {
-        let missing = |what: &str| FactValue::Failed {
-            message: format!("{what} is not available in a folder scan"),
-            is_transient: false,
-        };
+        let told = |what: &str| format!("{what} is not available in a folder scan");
+        let missing = |what: &str| FactValue::Failed { message: told(what), is_transient: false };
         match key {
             FactKey::NamespaceLabels(name) => match self.find("Namespace", "", name) {
                 Some(FactValue::Found(namespace)) => {
@@ -264,8 +272,10 @@ impl FolderSource {
             FactKey::ConfigMap { namespace, name } => {
                 self.find("ConfigMap", namespace, name).unwrap_or(FactValue::Missing)
             }
-            FactKey::ServiceCall { url, .. } => missing(&format!("the service `{url}`")),
-            FactKey::Image(reference) => missing(&format!("the registry of image `{reference}`")),
+            FactKey::ServiceCall { url, .. } => FactValue::Refused(told(&format!("the service `{url}`"))),
+            FactKey::Image(_) | FactKey::ImageDigest(_) | FactKey::Attached { .. } => {
+                FactValue::Refused("registries are asked only with `--registry`".to_owned())
+            }
             _ => self.snapshot().answer(key).unwrap_or_else(|| missing("this data")),
         }
     }
@@ -321,7 +331,12 @@ impl Source for FolderSource {
     }
 
     fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue> {
-        async { self.answer(key) }.boxed()
+        let is_in_registry =
+            matches!(key, FactKey::Image(_) | FactKey::ImageDigest(_) | FactKey::Attached { .. });
+        match &self.registries {
+            Some(registries) if is_in_registry => registries.fact(key).boxed(),
+            _ => async { self.answer(key) }.boxed(),
+        }
     }
 }
 

@@ -301,7 +301,7 @@ fn a_snapshot_answers_as_an_api_server() {
                 None => found.root().path(&["metadata", "name"]).unwrap().as_str().unwrap().to_owned(),
             },
             FactValue::Missing => "missing".to_owned(),
-            FactValue::Failed { message, .. } => message,
+            FactValue::Failed { message, .. } | FactValue::Refused(message) => message,
         }
     };
     for (path, expected) in [

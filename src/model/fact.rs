@@ -46,8 +46,19 @@ pub enum FactKey {
         /// The projection, empty for the whole data.
         projection: String,
     },
-    /// An image's manifest and configuration.
+    /// An image's manifest and configuration, by its reference.
     Image(String),
+    /// The digest that an image's reference stands for, as a text.
+    ImageDigest(String),
+    /// What cosign has attached to an image: a list of `mediaType`, `digest`, `annotations` and `payload` (base64).
+    Attached {
+        /// The repository that it is in, with its registry.
+        repository: String,
+        /// The image's digest.
+        digest: String,
+        /// `sig` for signatures, `att` for attestations.
+        suffix: String,
+    },
     /// Policy parameters (VAP `paramRef`) or any object or list by its API path parts; `name` empty for a list.
     Objects {
         /// API group, empty for the core group.
@@ -78,6 +89,8 @@ impl fmt::Display for FactKey {
             }
             Self::GlobalContext { name, projection } => write!(f, "GlobalContextEntry {name}.{projection}"),
             Self::Image(reference) => write!(f, "image {reference}"),
+            Self::ImageDigest(reference) => write!(f, "digest of image {reference}"),
+            Self::Attached { repository, digest, suffix } => write!(f, "{suffix} of {repository}@{digest}"),
             Self::Objects { group, version, kind, namespace, name, selector } => {
                 write!(f, "{kind}.{version}.{group} {namespace}/{name}")?;
                 if selector.is_empty() { Ok(()) } else { write!(f, " with {selector}") }
@@ -102,6 +115,8 @@ pub enum FactValue {
     Found(Document),
     /// Proven absent.
     Missing,
+    /// The configuration does not allow the look-up; the text names the setting.
+    Refused(String),
     /// The look-up failed.
     Failed {
         /// Why.

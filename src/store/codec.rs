@@ -200,6 +200,8 @@ fn fact_key_out(key: &FactKey) -> StoredFactKeyV1 {
         FactKey::ServiceCall { method, url, body, options } => (5, vec![method, url, body, options]),
         FactKey::GlobalContext { name, projection } => (6, vec![name, projection]),
         FactKey::Image(reference) => (7, vec![reference]),
+        FactKey::ImageDigest(reference) => (10, vec![reference]),
+        FactKey::Attached { repository, digest, suffix } => (11, vec![repository, digest, suffix]),
         FactKey::Objects { group, version, kind, namespace, name, selector } => {
             (8, vec![group, version, kind, namespace, name, selector])
         }
@@ -218,6 +220,8 @@ fn fact_key_in(StoredFactKeyV1(code, fields): StoredFactKeyV1) -> Option<FactKey
         5 => FactKey::ServiceCall { method: next()?, url: next()?, body: next()?, options: next()? },
         6 => FactKey::GlobalContext { name: next()?, projection: next()? },
         7 => FactKey::Image(next()?),
+        10 => FactKey::ImageDigest(next()?),
+        11 => FactKey::Attached { repository: next()?, digest: next()?, suffix: next()? },
         8 => FactKey::Objects {
             group: next()?,
             version: next()?,

@@ -20,20 +20,20 @@ mod test_inputs;
 mod usage;
 
 /// A folder with manifests in `m`, policies in `p`, and the state and reports of the runs in it.
-struct Place {
+pub(crate) struct Place {
     root: tempfile::TempDir,
 }
 
 /// What a run came to.
 #[derive(Debug)]
-struct Ran {
+pub(crate) struct Ran {
     stdout: String,
     stderr: String,
     code: Option<i32>,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Self { root: tempfile::tempdir().unwrap() };
         std::fs::create_dir_all(place.path("m")).unwrap();
         std::fs::create_dir_all(place.path("p")).unwrap();
@@ -53,7 +53,7 @@ impl Place {
         self.root.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
@@ -85,7 +85,7 @@ impl Place {
     }
 
     /// `patrol scan m -p p`, with what it counted.
-    fn scan(&self, more: &[&str]) -> (Ran, Stats) {
+    pub(crate) fn scan(&self, more: &[&str]) -> (Ran, Stats) {
         self.scan_of(&["m", "-p", "p"], more)
     }
 
@@ -119,7 +119,7 @@ impl Ran {
         ran
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
@@ -146,7 +146,7 @@ fn ran(mut command: Command) -> Ran {
 
 /// What `--stats` wrote.
 #[derive(Debug)]
-struct Stats(Value);
+pub(crate) struct Stats(Value);
 
 impl Stats {
     fn of(&self, name: &str) -> u64 {
@@ -154,7 +154,7 @@ impl Stats {
     }
 
     /// Evaluated, reused, forgotten.
-    fn pairs(&self) -> [u64; 3] {
+    pub(crate) fn pairs(&self) -> [u64; 3] {
         ["evaluated", "reused", "forgotten"].map(|name| self.of(name))
     }
 
@@ -174,14 +174,14 @@ impl Drop for Guarded {
     }
 }
 
-fn by_name(list: &Value) -> BTreeMap<String, Value> {
+pub(crate) fn by_name(list: &Value) -> BTreeMap<String, Value> {
     assert_eq!((&list["kind"], &list["apiVersion"]), (&"List".into(), &"v1".into()));
     let items = list["items"].as_array().unwrap();
     items.iter().map(|item| (item["scope"]["name"].as_str().unwrap().to_owned(), item.clone())).collect()
 }
 
 /// The results of a report as `policy/rule: result`.
-fn results(report: &Value) -> Vec<String> {
+pub(crate) fn results(report: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let of = |result: &Value| {
         format!("{}/{}: {}", text(&result["policy"]), text(&result["rule"]), text(&result["result"]))

@@ -20,6 +20,8 @@ mod laws;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod shared;
 #[cfg(test)]
 mod spec;

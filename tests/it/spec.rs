@@ -254,7 +254,17 @@ impl Section {
                 Evaluation::Done(_) => return Ok(Vec::new()),
                 Evaluation::Needs(keys) => {
                     for key in keys.into_iter().filter(|key| !self.facts.contains_key(key)) {
-                        facts.insert(key, made(FactValue::Missing));
+                        let is_in_registry = matches!(
+                            key,
+                            FactKey::Image(_) | FactKey::ImageDigest(_) | FactKey::Attached { .. }
+                        );
+                        let refused = "registries are not asked (setting images.registry)";
+                        let value = if is_in_registry {
+                            FactValue::Refused(refused.to_owned())
+                        } else {
+                            FactValue::Missing
+                        };
+                        facts.insert(key, made(value));
                     }
                 }
             }
@@ -331,6 +341,20 @@ fn fact(node: Node<'_>) -> (FactKey, Arc<Fact>) {
         FactKey::ApiCall { method: "GET".to_owned(), path, body: String::new() }
     } else if let Some(path) = own("post") {
         FactKey::ApiCall { method: "POST".to_owned(), path, body: own("body").unwrap_or_default() }
+    } else if let Some(image) = own("image") {
+        FactKey::Image(image)
+    } else if let Some((place, suffix)) =
+        own("signaturesOf").map(|of| (of, "sig")).or(own("attestationsOf").map(|of| (of, "att")))
+    {
+        let (repository, digest) = place.split_once('@').unwrap();
+        let (repository, digest) = (repository.to_owned(), digest.to_owned());
+        FactKey::Attached { repository, digest, suffix: suffix.to_owned() }
+    } else if let Some(image) = own("digestOf") {
+        FactKey::ImageDigest(image)
+    } else if let Some(url) = own("service") {
+        let method = own("method").unwrap_or("GET".to_owned());
+        let options = own("options").unwrap_or("{}".to_owned());
+        FactKey::ServiceCall { method, url, body: own("body").unwrap_or_default(), options }
     } else if let Some(name) = own("globalContextEntry") {
         FactKey::GlobalContext { name, projection: own("projection").unwrap_or_default() }
     } else if let Some(namespace) = own("namespaceLabels") {
@@ -338,6 +362,9 @@ fn fact(node: Node<'_>) -> (FactKey, Arc<Fact>) {
     } else {
         panic!("an unknown fact")
     };
+    if let Some(message) = own("refused") {
+        return (key, made(FactValue::Refused(message)));
+    }
     let value = match (node.get("data"), own("failed")) {
         (Some(data), _) => FactValue::Found(patrol::document::Value::from(data).to_document()),
         (None, Some(message)) => FactValue::Failed { message, is_transient: false },

@@ -150,7 +150,7 @@ impl<'d> Frame<'d> {
             None => Err(EvalError::Pending),
             Some(FactValue::Found(namespace)) => Ok(Value::from(namespace.root())),
             Some(FactValue::Missing) => Ok(request::namespace_named(&key.namespace)),
-            Some(FactValue::Failed { message, .. }) => {
+            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
                 Err(EvalError::failed(format!("namespace {} cannot be read: {message}", key.namespace)))
             }
         }

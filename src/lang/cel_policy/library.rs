@@ -271,7 +271,7 @@ fn found<'d>(inputs: &'d Inputs<'d>, key: &FactKey, what: &str) -> Result<Value<
         None => Err(EvalError::Pending),
         Some(FactValue::Found(document)) => Ok(Value::from(document.root())),
         Some(FactValue::Missing) => Err(EvalError::failed(format!("failed to get {what}: not found"))),
-        Some(FactValue::Failed { message, .. }) => {
+        Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
             Err(EvalError::failed(format!("failed to get {what}: {message}")))
         }
     }
@@ -356,8 +356,36 @@ fn global<'d>(args: &[Value<'d>], inputs: &'d Inputs<'d>) -> Result<Value<'d>, E
 }
 
 fn image<'d>(args: &[Value<'d>], inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    found(inputs, &FactKey::Image(text(args, 1)?.to_owned()), "image data")
+    let data = found(inputs, &FactKey::Image(text(args, 1)?.to_owned()), "image data")?;
+    let Some(map) = data.as_map().filter(|map| map.get_str("configData").is_some()) else { return Ok(data) };
+    // As in `extensions/imagedataloader` of the SDK, where two parts are called otherwise, and the digest is told.
+    let mut fields = Vec::new();
+    for (from, to) in IMAGE_FIELDS {
+        if let Some(value) = map.get_str(from).filter(|value| !matches!(value, Value::Null)) {
+            fields.push((key(to), value));
+        }
+    }
+    let told = |name: &str| map.get_str(name).and_then(|value| value.as_str().map(str::to_owned));
+    if let Some(identifier) = told("identifier").filter(|identifier| !identifier.starts_with("sha256:")) {
+        fields.push((key("tag"), Value::string(identifier)));
+    }
+    if let Some((_, digest)) = told("resolvedImage").as_deref().and_then(|image| image.split_once('@')) {
+        fields.push((key("digest"), Value::string(digest)));
+    }
+    Ok(Value::map(fields))
 }
+
+/// The parts of an image's data, as the fact and as policies call them.
+const IMAGE_FIELDS: [(&str, &str); 8] = [
+    ("image", "image"),
+    ("resolvedImage", "resolvedImage"),
+    ("registry", "registry"),
+    ("repository", "repository"),
+    ("identifier", "identifier"),
+    ("manifestList", "imageIndex"),
+    ("manifest", "manifest"),
+    ("configData", "config"),
+];
 
 /// An answer of a service: its body, and beside it, if it is an object, its fields; `statusCode`, which a fact has only if it is a success.
 fn call<'d>(args: &[Value<'d>], method: &str, inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {

@@ -223,7 +223,9 @@ impl MatchConstraints {
                 None => return Answer::Needs,
                 Some(FactValue::Found(labels)) => self.namespaces.is_match(Some(labels.root())),
                 Some(FactValue::Missing) => self.namespaces.is_match(None),
-                Some(FactValue::Failed { message, .. }) => return Answer::Failed(message.clone()),
+                Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+                    return Answer::Failed(message.clone());
+                }
             }
         };
         if is_match { Answer::Yes } else { Answer::No }

@@ -76,7 +76,9 @@ impl ParamSource {
         match inputs.fact(&key) {
             None => Params::Pending,
             Some(FactValue::Missing) => self.found(Vec::new()),
-            Some(FactValue::Failed { message, .. }) => Params::Failed(message.clone()),
+            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+                Params::Failed(message.clone())
+            }
             Some(FactValue::Found(found)) if self.name.is_empty() => {
                 let items = found.root().get("items").unwrap_or_else(|| found.root());
                 self.found(items.items().collect())

@@ -234,7 +234,7 @@ impl Filter {
             None => Answer::Needs,
             Some(FactValue::Found(labels)) => of(selector.is_match(Some(labels.root()))),
             Some(FactValue::Missing) => of(selector.is_match(None)),
-            Some(FactValue::Failed { message, .. }) => Answer::Failed(format!(
+            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => Answer::Failed(format!(
                 "failed to get the labels of namespace `{}`: {message}",
                 key.namespace
             )),

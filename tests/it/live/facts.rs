@@ -6,6 +6,7 @@ use patrol::cluster::{ClusterSettings, ClusterSource};
 use patrol::fingerprint;
 use patrol::inventory::Source;
 use patrol::model::{FactKey, FactValue};
+use patrol::outside::{OutsideSettings, ServiceSettings};
 use patrol::plan::Action;
 use serde_json::{Value, json};
 
@@ -197,16 +198,23 @@ async fn services_are_called_only_if_allowed_and_images_never() {
     };
     let headers = json!({"headers": [{"key": "accept-language", "value": "la"}]});
     let refused = patrol.source.fact(&call("/version", headers.clone())).await;
-    assert!(failure(&refused).0.contains("not allowed by the configuration"));
-    let settings = ClusterSettings { allows_service_calls: true, ..quick() };
-    let open = ClusterSource::new(connect(&world.kubeconfig(), "admin", settings).await);
+    assert!(
+        matches!(&refused, FactValue::Refused(message) if message.contains("apiCall.services")),
+        "{refused:?}"
+    );
+    let open = ClusterSource::new(connect(&world.kubeconfig(), "admin", quick()).await);
+    let services = ServiceSettings { allowed: vec![format!("{server}/*")], ..ServiceSettings::default() };
+    open.outside.configure(OutsideSettings { services, ..OutsideSettings::default() });
     assert_eq!(json_of(&open.fact(&call("/version", headers)).await)["gitVersion"], "v1.36.3");
     let bad = open.fact(&call("/version", json!({"caBundle": "no certificate"}))).await;
-    assert!(failure(&bad).0.contains("cannot be called"), "{bad:?}");
+    assert!(failure(&bad).0.contains("failed to parse PEM CA bundle"), "{bad:?}");
     proxy.break_all("GET", "/version", Fault::Status(500, "InternalError"));
     assert!(failure(&open.fact(&call("/version", json!({}))).await).1);
     let image = open.fact(&FactKey::Image("registry.test/web:1".into())).await;
-    assert!(failure(&image).0.contains("images.registry"));
+    assert!(
+        matches!(&image, FactValue::Refused(message) if message.contains("images.registry")),
+        "{image:?}"
+    );
 }
 
 /// The pairs that were evaluated, by reason.

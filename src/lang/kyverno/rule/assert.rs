@@ -124,7 +124,9 @@ impl Assertion {
                 None => return Err(Failure::Pending),
                 Some(FactValue::Found(labels)) => labels.root().into(),
                 Some(FactValue::Missing) => Value::map(Map::new()),
-                Some(FactValue::Failed { message, .. }) => return Err(Failure::Error(message.clone())),
+                Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+                    return Err(Failure::Error(message.clone()));
+                }
             };
             put("namespaceLabels", labels);
         } else {

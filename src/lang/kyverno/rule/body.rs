@@ -166,7 +166,7 @@ impl Body {
                 validation.checks.evaluate(&scope, context)
             }
             Self::Assertion(assertion) => assertion.evaluate(rule, context).map(Some),
-            Self::VerifyImages(images) => Ok(images.evaluate(context)),
+            Self::VerifyImages(images) => images.evaluate(context),
             Self::Cel(cel) => cel.evaluate(rule, context.inputs()),
             Self::Manifests(manifests) => Ok(manifests.evaluate(context.inputs())),
             Self::PodSecurity(_) | Self::Silent => Ok(None),

@@ -19,7 +19,7 @@ use super::arena::Arena;
 use super::programs::Programs;
 
 pub(crate) use entry::Entries;
-pub(super) use images::{Extractors, ImageMap};
+pub(super) use images::{Extractors, Image, ImageMap};
 
 /// Why a part of a rule has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub(crate) struct Context<'d> {
     request: OnceCell<Value<'d>>,
     images: OnceCell<Result<Option<ImageMap>, String>>,
     losses: RefCell<Vec<String>>,
+    /// What is over all other variables for a while: the fields of a predicate.
+    overlay: RefCell<Option<Value<'d>>>,
 }
 
 /// The entries of the rule, or of one `foreach` with its element.
@@ -156,6 +158,7 @@ impl<'d> Context<'d> {
             request: OnceCell::new(),
             images: OnceCell::new(),
             losses: RefCell::default(),
+            overlay: RefCell::default(),
         };
         context.enter(entries, None);
         context
@@ -175,6 +178,14 @@ impl<'d> Context<'d> {
     /// Closes the innermost layer.
     pub(super) fn leave(&self) {
         self.layers.borrow_mut().pop();
+    }
+
+    /// Does something with the fields of an object over all other variables.
+    pub(super) fn with_overlay<T>(&self, fields: Value<'d>, work: impl FnOnce() -> T) -> T {
+        let before = self.overlay.replace(Some(fields));
+        let done = work();
+        self.overlay.replace(before);
+        done
     }
 
     pub(super) fn inputs(&self) -> &'d Inputs<'d> {
@@ -390,6 +401,9 @@ impl<'d> Context<'d> {
 
 impl<'d> Scope<'d> for Context<'d> {
     fn get(&self, name: &str) -> Result<Option<Value<'d>>, EvaluateError> {
+        if let Some(value) = self.overlay.borrow().as_ref().and_then(|fields| fields.get(name)) {
+            return Ok(Some(value));
+        }
         if name == "request" {
             return Ok(Some(
                 self.request.get_or_init(|| request::value(self.inputs(), self.arena())).clone(),

@@ -1,8 +1,11 @@
-//! `verifyImages`: what can be said of images without asking their registry.
+//! `verifyImages`: what a registry says of images, and what can be said without asking one.
 //!
-//! Upstream: `pkg/engine/handlers/validation/validate_image.go` and `pkg/engine/utils/image.go`. An image without a digest fails where one is
-//! demanded; an image that the admission controller has noted as verified in the object's annotation counts as such. Whether anything else is
-//! signed only its registry tells, which is not asked: that is an error, which names the setting.
+//! Upstream: `pkg/engine/handlers/validation/validate_image.go` and `pkg/engine/utils/image.go`. Where registries are asked, who signed an image
+//! is verified (`signed.rs`). Without, an image without a digest fails where one is demanded, an image that the admission controller has noted as
+//! verified in the object's annotation counts as such, and whether anything else is signed is an error, which names the setting.
+
+mod attestors;
+mod signed;
 
 use std::collections::BTreeMap;
 
@@ -10,8 +13,9 @@ use crate::document::{Kind, Node};
 use crate::gostd::wildcard::Wildcard;
 use crate::model::Status;
 
-use super::body::Response;
-use super::context::Context;
+use super::body::{Answer, Response};
+use super::context::{Context, Failure};
+use signed::{Demands, Judged};
 
 /// Where the admission controller notes what it has verified.
 const ANNOTATION: &str = "kyverno.io/verify-images";
@@ -28,6 +32,7 @@ struct Verification {
     is_required: bool,
     /// Whether signatures or attestations are asked for.
     has_attestors: bool,
+    demands: Demands,
 }
 
 /// What is known of one image.
@@ -45,34 +50,44 @@ impl VerifyImages {
     }
 
     /// Judges the images; no outcome if none is meant.
-    pub(super) fn evaluate(&self, context: &Context<'_>) -> Option<Response> {
+    pub(super) fn evaluate<'d>(&'d self, context: &Context<'d>) -> Answer {
         if context.is_delete() {
-            return None;
+            return Ok(None);
         }
         let images = match context.images() {
-            Err(message) => return Some(Response::error(message)),
-            Ok(None) => return None,
+            Err(message) => return Ok(Some(Response::error(message))),
+            Ok(None) => return Ok(None),
             Ok(Some(images)) => images,
         };
-        let references: Vec<(String, bool)> = images
-            .0
-            .values()
-            .flat_map(BTreeMap::values)
-            .map(|image| (image.reference(), image.digest.is_empty()))
-            .collect();
         let noted = match noted(context.inputs().object()) {
             Ok(noted) => noted,
-            Err(message) => return Some(Response::error(message)),
+            Err(message) => return Ok(Some(Response::error(message))),
         };
         let mut found = Found::default();
+        let mut is_pending = false;
         for verification in &self.0 {
-            for (image, lacks_digest) in &references {
-                if verification.is_about(image) {
-                    verification.judge(image, *lacks_digest, &noted, &mut found);
+            for image in images.0.values().flat_map(BTreeMap::values) {
+                let reference = image.reference();
+                if !verification.is_about(&reference) {
+                    continue;
+                }
+                let judged = verification.demands.judge(image, context);
+                found.n_images += 1;
+                match judged {
+                    Err(Failure::Pending) => is_pending = true,
+                    Err(failure) => return Err(failure),
+                    Ok(Judged::Response(response)) => found.take(response),
+                    Ok(Judged::Nothing) => {
+                        verification.judge(&reference, image.digest.is_empty(), &noted, &mut found);
+                    }
+                    Ok(Judged::Refused(why)) => {
+                        verification.judge(&reference, image.digest.is_empty(), &noted, &mut found);
+                        found.why = why;
+                    }
                 }
             }
         }
-        found.response()
+        if is_pending { Err(Failure::Pending) } else { Ok(found.response()) }
     }
 }
 
@@ -99,6 +114,7 @@ impl Verification {
             has_attestors: attestors
                 .iter()
                 .any(|key| has(key) || node.get(key).and_then(Node::as_str).is_some_and(|t| !t.is_empty())),
+            demands: Demands::compile(node),
         }
     }
 
@@ -108,7 +124,6 @@ impl Verification {
     }
 
     fn judge(&self, image: &str, lacks_digest: bool, noted: &BTreeMap<String, Known>, found: &mut Found) {
-        found.n_images += 1;
         if self.demands_digest && lacks_digest {
             return found.fail(format!("missing digest for {image}"));
         }
@@ -144,6 +159,11 @@ struct Found {
     skipped: Vec<String>,
     /// Images of which only the registry could tell.
     unknown: Vec<String>,
+    /// Why it is not asked.
+    why: String,
+    /// What registries, or the lack of something else, say of other images.
+    errors: Vec<String>,
+    verified: Vec<String>,
 }
 
 impl Found {
@@ -153,7 +173,16 @@ impl Found {
         }
     }
 
-    fn response(self) -> Option<Response> {
+    /// Takes what a registry says of one image.
+    fn take(&mut self, response: Response) {
+        match response.status {
+            Status::Fail => self.fail(response.message),
+            Status::Pass => self.verified.push(response.message),
+            _ => self.errors.push(response.message),
+        }
+    }
+
+    fn response(mut self) -> Option<Response> {
         let n_images = self.n_images;
         if n_images == 0 {
             return None;
@@ -162,10 +191,14 @@ impl Found {
             return Some(Response::new(Status::Fail, self.failures.join("; ")));
         }
         if !self.unknown.is_empty() {
-            let images = self.unknown.join(", ");
-            return Some(Response::error(format!(
-                "whether {images} is signed only the registry tells, which `images.registry` does not allow to ask"
-            )));
+            let (images, why) = (self.unknown.join(", "), &self.why);
+            self.errors.push(format!("whether {images} is signed only the registry tells: {why}"));
+        }
+        if !self.errors.is_empty() {
+            return Some(Response::error(self.errors.join("; ")));
+        }
+        if !self.verified.is_empty() {
+            return Some(Response::new(Status::Pass, self.verified.join("; ")));
         }
         let skipped = self.skipped.join(" ");
         Some(match self.skipped.len() {

@@ -370,7 +370,7 @@ impl Entry {
         expression: Option<&'d Expression>,
     ) -> Loaded<'d> {
         let reference = self.text(reference, context)?;
-        let what = format!("failed to fetch image {reference} for context entry {}", self.name);
+        let what = format!("failed to fetch image descriptor: {reference}, error");
         match Self::fact(context, &FactKey::Image(reference), &what) {
             Ok(found) => self.applied(context, found, expression),
             Err(LoadError::Lost(message)) => Err(LoadError::Unsupported(message)),
@@ -399,6 +399,7 @@ impl Entry {
             None => Err(LoadError::Pending),
             Some(FactValue::Found(document)) => Ok(document.root()),
             Some(FactValue::Missing) => Err(LoadError::Lost(format!("{what}: not found"))),
+            Some(FactValue::Refused(message)) => Err(LoadError::Unsupported(format!("{what}: {message}"))),
             Some(FactValue::Failed { message, .. }) => Err(LoadError::Lost(format!("{what}: {message}"))),
         }
     }

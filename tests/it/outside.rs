@@ -1,0 +1,10 @@
+//! What policies read outside the API server, from servers that the tests run themselves.
+
+mod certificate;
+mod images;
+mod registry;
+mod scans;
+mod server;
+mod services;
+mod signatures;
+mod signing;
