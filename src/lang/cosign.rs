@@ -16,6 +16,8 @@ mod tests;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::limits;
+
 pub(crate) use key::{Hash, PublicKey};
 pub(crate) use layer::Layer;
 
@@ -44,6 +46,35 @@ pub(crate) enum Log {
     Keys(Vec<PublicKey>),
     /// The policy does not give the log's key.
     Unknown,
+}
+
+impl Log {
+    /// What a policy says of the log: that it does not matter, or its keys as PEM, or nothing.
+    pub(crate) fn of(is_ignored: bool, keys: &str) -> Result<Self, Unverified> {
+        match (is_ignored, keys.trim()) {
+            (true, _) => Ok(Self::Ignored),
+            (false, "") => Ok(Self::Unknown),
+            (false, keys) => split_keys(keys)
+                .into_iter()
+                .map(|key| PublicKey::from_pem(key, Hash::Sha256))
+                .collect::<Result<_, _>>()
+                .map(Self::Keys),
+        }
+    }
+}
+
+impl Unverified {
+    /// Why keyless signatures are not verified.
+    pub(crate) fn keyless() -> Self {
+        Self::Unknown("keyless signatures need the roots of Fulcio and Rekor, which are not there".to_owned())
+    }
+}
+
+/// The public keys of one text.
+pub(crate) fn split_keys(text: &str) -> Vec<&str> {
+    let keys = text.split_inclusive("-----END PUBLIC KEY-----").filter(|key| key.contains("-----BEGIN"));
+    let keys: Vec<&str> = keys.take(limits::ATTESTOR_KEYS_MAX).collect();
+    if keys.len() > 1 { keys } else { vec![text] }
 }
 
 /// A signature that was verified: what it says of which image.

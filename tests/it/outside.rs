@@ -2,9 +2,10 @@
 
 mod certificate;
 mod images;
+mod policies;
 mod registry;
 mod scans;
-mod server;
+pub(crate) mod server;
 mod services;
 mod signatures;
 mod signing;

@@ -48,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 30] = [
             "lang",
             "lang/cel",
             "lang/cel_k8s",
+            "lang/cosign",
             "lang/kyverno",
             "lang/patch",
             "limits",

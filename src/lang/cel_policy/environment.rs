@@ -39,13 +39,17 @@ pub(crate) enum Meaning {
     Authorizer,
     RequestResource,
     Exceptions,
+    /// The images that a policy is about.
+    Images,
+    Attestors,
+    Attestations,
     /// A variable of the policy, by position.
     Variable(usize),
     /// A variable whose methods look outside, by position.
     Service(usize),
 }
 
-const NAMES: [(&str, Meaning); 8] = [
+const NAMES: [(&str, Meaning); 11] = [
     ("object", Meaning::Object),
     ("oldObject", Meaning::OldObject),
     ("namespaceObject", Meaning::NamespaceObject),
@@ -54,6 +58,9 @@ const NAMES: [(&str, Meaning); 8] = [
     ("authorizer", Meaning::Authorizer),
     ("authorizer.requestResource", Meaning::RequestResource),
     ("exceptions", Meaning::Exceptions),
+    ("images", Meaning::Images),
+    ("attestors", Meaning::Attestors),
+    ("attestations", Meaning::Attestations),
 ];
 
 impl Dialect {

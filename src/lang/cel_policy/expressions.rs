@@ -114,17 +114,25 @@ impl Expressions {
     /// # Errors
     /// Which expression is refused, and why.
     pub(crate) fn compile(spec: &Spec<'_>, dialect: Dialect) -> Result<Self, String> {
-        let (compiled, refusals) = Self::compile_all(spec, dialect);
+        Self::compile_in(spec, dialect, dialect.environment())
+    }
+
+    /// Compiles a policy's expressions in an environment of its own.
+    ///
+    /// # Errors
+    /// Which expression is refused, and why.
+    pub(super) fn compile_in(spec: &Spec<'_>, dialect: Dialect, env: Environment) -> Result<Self, String> {
+        let (compiled, refusals) = Self::compile_all(spec, dialect, env);
         refusals.first().map_or(Ok(compiled), |refusal| Err(refusal.to_string()))
     }
 
     /// What is wrong with a policy's expressions, in the order in which they are compiled.
     pub(crate) fn refusals(spec: &Spec<'_>, dialect: Dialect) -> Vec<Refusal> {
-        Self::compile_all(spec, dialect).1
+        Self::compile_all(spec, dialect, dialect.environment()).1
     }
 
     /// Compiles what can be compiled; a variable that is refused may be anything.
-    fn compile_all(spec: &Spec<'_>, dialect: Dialect) -> (Self, Vec<Refusal>) {
+    fn compile_all(spec: &Spec<'_>, dialect: Dialect, env: Environment) -> (Self, Vec<Refusal>) {
         let mut compiled = Self {
             dialect,
             meanings: Vec::new(),
@@ -133,7 +141,7 @@ impl Expressions {
             validations: Vec::new(),
             audit_annotations: Vec::new(),
             mutations: Vec::new(),
-            env: dialect.environment(),
+            env,
         };
         if !spec.mutations.is_empty() && !dialect.is_admission() {
             compiled.env = with_patch_types(compiled.env);

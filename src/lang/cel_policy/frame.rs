@@ -7,6 +7,7 @@ use std::cell::{Cell, OnceCell};
 
 use super::environment::{Dialect, Meaning};
 use super::expressions::{Expression, Expressions};
+use super::image_validating_policy::ImageNames;
 use super::{library, names, request};
 use crate::document::Node;
 use crate::lang::cel::{Activation, Budget, EvalError, Key, Text, Value};
@@ -28,6 +29,8 @@ pub(crate) struct Frame<'d> {
     changed: Cell<Option<Node<'d>>>,
     /// The lists of the exceptions that apply.
     exceptions: OnceCell<Value<'d>>,
+    /// The names and functions of a policy about images.
+    images: OnceCell<ImageNames<'d>>,
     has_namespace: bool,
     variables: Vec<OnceCell<Outcome<'d>>>,
     request: OnceCell<Value<'d>>,
@@ -44,6 +47,7 @@ impl<'d> Frame<'d> {
             params: None,
             changed: Cell::new(None),
             exceptions: OnceCell::new(),
+            images: OnceCell::new(),
             has_namespace: true,
             variables: expressions.variables.iter().map(|_| OnceCell::new()).collect(),
             request: OnceCell::new(),
@@ -73,6 +77,11 @@ impl<'d> Frame<'d> {
             (key("allowedImages"), strings(images)),
             (key("allowedValues"), strings(values)),
         ]));
+    }
+
+    /// Says what a policy about images may name; the first word counts.
+    pub(super) fn set_images(&self, images: ImageNames<'d>) {
+        let _ = self.images.set(images);
     }
 
     /// Computes an expression.
@@ -187,12 +196,19 @@ impl<'d> Activation<'d> for Frame<'d> {
                 self.set_exceptions(Vec::new(), Vec::new());
                 self.exceptions.get().cloned().unwrap_or(Value::Null)
             }
+            Some(Meaning::Images) => self.images.get().map_or(Value::Null, ImageNames::images),
+            Some(Meaning::Attestors) => self.images.get().map_or(Value::Null, ImageNames::attestors),
+            Some(Meaning::Attestations) => self.images.get().map_or(Value::Null, ImageNames::attestations),
             Some(Meaning::Service(at)) => library::service(at),
             None => return Err(EvalError::Fixed("no such attribute(s)")),
         })
     }
 
     fn call_host(&self, function: &str, args: &[Value<'d>]) -> Outcome<'d> {
+        if let Some(answer) = self.images.get().and_then(|images| images.answer(function, args, self.inputs))
+        {
+            return answer;
+        }
         let is_namespaced = self.expressions.dialect == Dialect::Kyverno { is_namespaced: true };
         if let Some(answer) = library::answer(function, args, self.inputs, is_namespaced) {
             return answer;

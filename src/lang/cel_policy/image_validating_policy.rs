@@ -1,7 +1,10 @@
-//! `policies.kyverno.io` `ImageValidatingPolicy` and `NamespacedImageValidatingPolicy`: which images of a resource they are about.
+//! `policies.kyverno.io` `ImageValidatingPolicy` and `NamespacedImageValidatingPolicy`: which images of a resource they are about, and whether
+//! those are as the policy wants them.
 //!
-//! Upstream: `pkg/cel/policies/ivpol`, `pkg/cel/compiler/images.go` of Kyverno. Signatures and attestations are in registries, which are not
-//! asked: a resource with an image that the policy is about gets an `error` outcome that names the setting.
+//! Upstream: `pkg/cel/policies/ivpol`, `pkg/cel/compiler/images.go` of Kyverno. Signatures and attestations are in registries: where those are not
+//! asked, a resource with an image that the policy is about gets an `error` outcome that names the setting.
+
+mod signatures;
 
 use std::sync::Arc;
 
@@ -9,7 +12,7 @@ use super::exception::{self, Excepted, Exception};
 use super::expressions::{Expression, Expressions, Spec, items};
 use super::frame::Frame;
 use super::matching::{Answer, MatchConstraints, Place};
-use super::validating_policy::{controllers, kinds_of, standing};
+use super::validating_policy::{annotate, controllers, kinds_of, message, standing};
 use super::{Dialect, autogen};
 use crate::document::{Document, Node};
 use crate::gostd::wildcard::Wildcard;
@@ -17,8 +20,10 @@ use crate::lang::cel::{Budget, EvalError};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
 use crate::matching::Selection;
-use crate::model::{Outcome, Status};
+use crate::model::{FactKey, FactValue, Outcome, Status};
 use crate::policy::PolicySource;
+pub(super) use signatures::ImageNames;
+use signatures::Signatures;
 
 /// Where images stand in a Pod's spec: a name for `images`, the list, what of an item is an image, and what the item's image is.
 const EXTRACTORS: [(&str, &str); 4] = [
@@ -54,14 +59,31 @@ struct Variant {
 struct Rules {
     expressions: Expressions,
     exceptions: Vec<Exception>,
-    /// The kinds that they are for, none: any; and what gives the images.
-    extractors: Vec<(&'static [&'static str], Expression)>,
+    extractors: Vec<Extractor>,
     references: Vec<Reference>,
+    signatures: Signatures,
+    /// Why the validations cannot be evaluated; the rest can be all the same.
+    refusal: Option<String>,
+    /// Whether an image must have a digest, which nothing would give it.
+    demands_digest: bool,
 }
+
+/// Where images stand.
+#[derive(Debug)]
+struct Extractor {
+    /// The kinds that it is for; none: any.
+    kinds: &'static [&'static str],
+    /// The name in `images`.
+    name: String,
+    expression: Expression,
+}
+
+/// Images by where they stand.
+type Images = Vec<(String, Vec<String>)>;
 
 /// An entry of `matchImageReferences`.
 #[derive(Debug)]
-enum Reference {
+pub(super) enum Reference {
     Glob(Wildcard),
     /// Whether an expression over `ref` is about an image is not told without calling it.
     Expression,
@@ -99,18 +121,26 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
 
 impl Rules {
     fn compile(spec: Node<'_>, dialect: Dialect, companions: &Companions<'_>) -> Result<Self, String> {
+        let env = || signatures::add_to(dialect.environment());
         let conditions = Spec { match_conditions: items(spec, "matchConditions"), ..Spec::default() };
-        let expressions = Expressions::compile(&conditions, dialect)?;
+        let (expressions, refusal) = match Expressions::compile_in(&Spec::of(spec), dialect, env()) {
+            Ok(expressions) => (expressions, None),
+            Err(refusal) => (Expressions::compile_in(&conditions, dialect, env())?, Some(refusal)),
+        };
+        let setting = |key: &str| spec.path(&["validationConfigurations", key]).and_then(Node::as_bool);
         let mut extractors = Vec::new();
         for (kinds, path) in POD_SPECS {
             for (name, text) in EXTRACTORS {
                 let text = text.replace("SPEC", &format!("(object != null ? object : oldObject).{path}"));
-                extractors.push((kinds, expressions.extra(&text, &format!("images.{name}"))?));
+                let expression = expressions.extra(&text, &format!("images.{name}"))?;
+                extractors.push(Extractor { kinds, name: name.to_owned(), expression });
             }
         }
         for (at, extractor) in items(spec, "images").into_iter().enumerate() {
             let text = extractor.get("expression").and_then(Node::as_str).unwrap_or_default();
-            extractors.push((&[], expressions.extra(text, &format!("images[{at}].expression"))?));
+            let name = extractor.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+            let expression = expressions.extra(text, &format!("images[{at}].expression"))?;
+            extractors.push(Extractor { kinds: &[], name, expression });
         }
         let references = items(spec, "matchImageReferences").into_iter().map(|reference| {
             match reference.get("glob").and_then(Node::as_str).filter(|glob| !glob.is_empty()) {
@@ -122,26 +152,76 @@ impl Rules {
             references: references.collect(),
             exceptions: exception::compile(companions, &expressions)?,
             extractors,
+            signatures: Signatures::compile(spec),
+            refusal,
+            demands_digest: setting("verifyDigest") != Some(false) && setting("mutateDigest") == Some(false),
             expressions,
         })
     }
 
-    /// The first image of the resource that the policy is about.
-    fn image<'d>(&'d self, frame: &Frame<'d>, inputs: &Inputs<'_>) -> Result<Option<String>, EvalError> {
+    /// The images of the resource that the policy is about.
+    fn images<'d>(&'d self, frame: &Frame<'d>, inputs: &Inputs<'_>) -> Result<Images, EvalError> {
         let kind = inputs.resource.key.kind.as_str();
-        for (kinds, expression) in &self.extractors {
-            if !kinds.is_empty() && !kinds.contains(&kind) {
+        let mut found = Images::new();
+        for extractor in self.extractors.iter().filter(|e| e.kinds.is_empty() || e.kinds.contains(&kind)) {
+            let value = frame.value(&extractor.expression)?;
+            let images = value.as_list().map(|list| {
+                let texts: Vec<String> = list.iter().filter_map(|i| i.as_str().map(str::to_owned)).collect();
+                texts
+            });
+            let mut images = images.unwrap_or_default();
+            let is_about = |image: &String| self.references.iter().any(|reference| reference.is_about(image));
+            images.retain(|image| self.references.is_empty() || is_about(image));
+            found.push((extractor.name.clone(), images));
+        }
+        Ok(found)
+    }
+
+    /// Whether the images are as the policy wants them; `first` is one of them.
+    fn validated<'d>(
+        &'d self,
+        name: &str,
+        frame: &Frame<'d>,
+        images: Images,
+        first: &str,
+    ) -> Result<Outcome, EvalError> {
+        match frame.inputs.fact(&FactKey::ImageDigest(first.to_owned())) {
+            None => return Err(EvalError::Pending),
+            Some(FactValue::Refused(why)) => {
+                let message = format!("image `{first}` cannot be verified: {why}");
+                return Ok(Outcome::new(name, Status::Error, message));
+            }
+            Some(_) => {}
+        }
+        if let Some(refusal) = &self.refusal {
+            return Ok(Outcome::new(name, Status::Error, format!("the policy is not valid: {refusal}")));
+        }
+        let all = || images.iter().flat_map(|(_, images)| images);
+        if let Some(image) = all().find(|image| self.demands_digest && !image.contains('@')) {
+            return Ok(Outcome::new(name, Status::Fail, format!("image {image} does not have a digest")));
+        }
+        frame.set_images(ImageNames::new(&self.signatures, &self.references, images));
+        let annotations = &self.expressions.audit_annotations;
+        for (index, validation) in self.expressions.validations.iter().enumerate() {
+            if frame.condition(&validation.expression)? {
                 continue;
             }
-            let Some(images) = frame.value(expression)?.as_list() else { continue };
-            for image in images.iter() {
-                let Some(image) = image.as_str() else { continue };
-                if self.references.is_empty() || self.references.iter().any(|r| r.is_about(image)) {
-                    return Ok(Some(image.to_owned()));
-                }
-            }
+            let text = match &validation.message_expression {
+                None => validation.message.clone(),
+                Some(expression) => message(frame, expression)?,
+            };
+            let text = if text.is_empty() {
+                format!("CEL expression validation failed at index {index}")
+            } else {
+                text
+            };
+            let mut outcome = Outcome::new(name, Status::Fail, text);
+            annotate(frame, annotations, &mut outcome)?;
+            return Ok(outcome);
         }
-        Ok(None)
+        let mut outcome = Outcome::new(name, Status::Pass, "success");
+        annotate(frame, annotations, &mut outcome)?;
+        Ok(outcome)
     }
 }
 
@@ -181,14 +261,11 @@ impl ImagePolicy {
                 Excepted::Yes(outcome) => return Ok(Some(outcome)),
                 Excepted::Failed(error) => return Err(error),
             }
-            Ok(Some(match rules.image(&frame, inputs)? {
+            let images = rules.images(&frame, inputs)?;
+            let first = images.iter().find_map(|(_, images)| images.first()).cloned();
+            Ok(Some(match first {
                 None => Outcome::new(self.name.as_str(), Status::Pass, "success"),
-                Some(image) => {
-                    let message = format!(
-                        "image `{image}` cannot be verified: registries are not asked (setting `images.registry`)"
-                    );
-                    Outcome::new(self.name.as_str(), Status::Error, message)
-                }
+                Some(first) => rules.validated(&self.name, &frame, images, &first)?,
             }))
         })();
         match result {

@@ -83,9 +83,12 @@ fn run(compiled: &Compiled, object: &str, known: &[(FactKey, &str)]) -> Run {
                 assert!(!keys.is_empty());
                 for key in keys {
                     let found = known.iter().find(|(known, _)| *known == key);
-                    let value = found.map_or(FactValue::Missing, |(_, text)| {
-                        FactValue::Found(Document::clone(&document(text)))
-                    });
+                    let absent = match key {
+                        FactKey::ImageDigest(_) => FactValue::Refused("setting `images.registry`".into()),
+                        _ => FactValue::Missing,
+                    };
+                    let value =
+                        found.map_or(absent, |(_, text)| FactValue::Found(Document::clone(&document(text))));
                     facts.insert(key, Arc::new(Fact { value, fingerprint: Fingerprint::default() }));
                 }
             }

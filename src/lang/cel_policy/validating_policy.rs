@@ -207,7 +207,7 @@ impl Variant {
     }
 }
 
-fn message<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<String, EvalError> {
+pub(super) fn message<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<String, EvalError> {
     match frame.value(expression) {
         Ok(value) => Ok(value
             .as_str()

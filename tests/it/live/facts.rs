@@ -1,7 +1,10 @@
 //! Facts that policies read, asked of a real API server.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use axum::{Router, routing};
 use patrol::cluster::{ClusterSettings, ClusterSource};
 use patrol::fingerprint;
 use patrol::inventory::Source;
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::proxy::Fault;
 use super::world::{Patrol, Seen, World, connect, pod, quick};
+use crate::outside::server::serve;
 
 fn json_of(value: &FactValue) -> Value {
     match value {
@@ -358,4 +362,54 @@ async fn a_changed_fact_evaluates_exactly_the_pairs_that_read_it() {
     assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 2)]), "{}", seen.told());
     assert_eq!(statuses(&world, "map").await, ["error", "skip", "error"]);
     assert_quiet(&patrol, "the ConfigMap is gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_is_called_once_a_scan_and_its_changed_answer_evaluates_the_pairs_that_read_it() {
+    let ns = "facts-service";
+    let Some(world) = World::begin(ns).await else { return };
+    let (team, n_calls) = (Arc::new(Mutex::new("red")), Arc::new(AtomicUsize::new(0)));
+    let (answered, counted) = (Arc::clone(&team), Arc::clone(&n_calls));
+    let answer = async move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        json!({"team": *answered.lock().unwrap()}).to_string()
+    };
+    let base = format!("http://{}", serve(Router::new().route("/team", routing::get(answer))).await);
+    let service = json!({"url": format!("{base}/team")});
+    let call = json!({"apiCall": {"service": service, "jmesPath": "team"}});
+    world.create(&policy_that_reads("call", &call)).await;
+    world
+        .create(&json!({
+            "apiVersion": "kyverno.io/v2beta1", "kind": "GlobalContextEntry", "metadata": {"name": ns},
+            "spec": {
+                "apiCall": {"service": service, "refreshInterval": "1h"},
+                "projections": [{"name": "team", "jmesPath": "team"}],
+            },
+        }))
+        .await;
+    let reference = json!({"globalReference": {"name": format!("{ns}.team")}});
+    world.create(&policy_that_reads("entry", &reference)).await;
+    for pod in ["red", "blue", "free"] {
+        world.pod(pod, pod).await;
+    }
+    let patrol = world.patrol().await;
+    let first = patrol.scan().await;
+    for policy in ["call", "entry"] {
+        assert_eq!(statuses(&world, policy).await, ["error", "skip", "error"], "{policy}: {}", first.told());
+    }
+    assert_eq!(n_calls.load(Ordering::Relaxed), 0, "what is not allowed is not called");
+
+    let services = ServiceSettings { allowed: vec![format!("{base}/*")], ..ServiceSettings::default() };
+    patrol.source.outside.configure(OutsideSettings { services, ..OutsideSettings::default() });
+    for (now, wanted) in [("red", ["fail", "skip", "pass"]), ("blue", ["pass", "skip", "fail"])] {
+        *team.lock().unwrap() = now;
+        n_calls.store(0, Ordering::Relaxed);
+        let seen = patrol.scan().await;
+        assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 4)]), "{now}: {}", seen.told());
+        assert_eq!(n_calls.load(Ordering::Relaxed), 2, "once for the entry, once for the call: {now}");
+        for policy in ["call", "entry"] {
+            assert_eq!(statuses(&world, policy).await, wanted, "{policy}: {}", seen.told());
+        }
+        assert_quiet(&patrol, now).await;
+    }
 }

@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use super::certificate::{Holder, Key, certificate, pem};
 
 /// Serves until the runtime ends.
-pub(super) async fn serve(router: Router) -> SocketAddr {
+pub(crate) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -366,8 +366,9 @@ fn what_is_not_built_is_an_error_that_names_it() {
             "images.registry",
         ),
     ] {
-        let outcome =
-            World::new(rule).outcome("{kind: Pod, spec: {containers: [{name: a, image: 'a@sha256:b'}]}}");
+        let refused = FactValue::Refused("setting `images.registry`".into());
+        let world = World::new(rule).fact(FactKey::ImageDigest("docker.io/a@sha256:b".into()), refused);
+        let outcome = world.outcome("{kind: Pod, spec: {containers: [{name: a, image: 'a@sha256:b'}]}}");
         assert_eq!(outcome.status, Status::Error);
         assert!(outcome.message.contains(what), "{}", outcome.message);
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::document::Node;
-use crate::lang::cosign::{Claim, Hash, Log, PublicKey, Trust, Unverified};
+use crate::lang::cosign::{Claim, Hash, Log, PublicKey, Trust, Unverified, split_keys};
 use crate::limits;
 
 /// Asks a registry for the signatures that satisfy an attestor; gives what they claim.
@@ -58,7 +58,7 @@ impl AttestorSet {
         let attestor =
             |path, trust| Attestor { path, trust, repository: None, annotations: None, nested: None };
         let entries: Vec<Attestor> = match text(node, "key") {
-            "" if is_keyless => vec![attestor(".keyless", Err(keyless()))],
+            "" if is_keyless => vec![attestor(".keyless", Err(Unverified::keyless()))],
             "" => return None,
             key => split_keys(key)
                 .into_iter()
@@ -156,8 +156,8 @@ impl Attestor {
             return vec![of(".certificates", of_certificates(certificates))];
         }
         match part(node, "keyless") {
-            Some(_) => vec![of(".keyless", Err(keyless()))],
-            None => vec![of("", Err(keyless()))],
+            Some(_) => vec![of(".keyless", Err(Unverified::keyless()))],
+            None => vec![of("", Err(Unverified::keyless()))],
         }
     }
 
@@ -205,14 +205,6 @@ impl Unverified {
     }
 }
 
-/// The public keys of one text.
-fn split_keys(text: &str) -> Vec<&str> {
-    let keys: Vec<&str> = text.split_inclusive("-----END PUBLIC KEY-----").collect();
-    let keys: Vec<&str> =
-        keys.into_iter().filter(|key| key.contains("-----BEGIN")).take(limits::ATTESTOR_KEYS_MAX).collect();
-    if keys.len() > 1 { keys } else { vec![text] }
-}
-
 fn of_key(text: &str, algorithm: &str, log: &Log) -> Result<Trust, Unverified> {
     if !text.trim_start().starts_with("-----BEGIN PUBLIC KEY-----") {
         return Err(Unverified::Unknown(format!(
@@ -245,17 +237,8 @@ fn is_on(node: Node<'_>, part: &str, key: &str) -> bool {
 
 /// What is to be known of Rekor's log.
 fn log_of(node: Node<'_>) -> Result<Log, Unverified> {
-    if is_on(node, "rekor", "ignoreTlog") {
-        return Ok(Log::Ignored);
-    }
-    match node.path(&["rekor", "pubkey"]).and_then(Node::as_str).filter(|text| !text.is_empty()) {
-        None => Ok(Log::Unknown),
-        Some(keys) => split_keys(keys)
-            .into_iter()
-            .map(|key| PublicKey::from_pem(key, Hash::Sha256))
-            .collect::<Result<_, _>>()
-            .map(Log::Keys),
-    }
+    let keys = node.path(&["rekor", "pubkey"]).and_then(Node::as_str).unwrap_or_default();
+    Log::of(is_on(node, "rekor", "ignoreTlog"), keys)
 }
 
 fn elsewhere(keys: Node<'_>) -> Unverified {
@@ -267,10 +250,4 @@ fn elsewhere(keys: Node<'_>) -> Unverified {
         (None, _) => "key management services are not asked",
     };
     Unverified::Unknown(what.to_owned())
-}
-
-fn keyless() -> Unverified {
-    Unverified::Unknown(
-        "keyless signatures need the roots of Fulcio and Rekor, which are not there".to_owned(),
-    )
 }
