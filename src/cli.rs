@@ -9,6 +9,7 @@ mod input;
 mod lint;
 mod panics;
 mod progress;
+mod rbac;
 mod run;
 mod scan;
 mod state;
@@ -75,6 +76,8 @@ enum Command {
     },
     /// Print the CustomResourceDefinitions of the report kinds and policy kinds that Patrol reads
     Crds(crds::CrdsArgs),
+    /// Print the roles that the service needs to scan chosen kinds
+    Rbac(rbac::RbacArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Lint(args) => lint::run(&args),
         Command::State { command } => state::run(&command),
         Command::Crds(args) => crds::run(&args),
+        Command::Rbac(args) => rbac::run(&args),
         Command::Completions { shell } => completions(shell),
     };
     match run {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use environment::environment_name;
-pub use rbac::{AccessRule, ScannedKind, access_rules, cluster_role, standard_kinds};
+pub use rbac::{AccessRule, ScannedKind, access_rules, roles, standard_kinds};
 pub use watched::{Change, Watched};
 
 use crate::limits;
@@ -74,6 +74,8 @@ pub struct Checked {
     pub state: StateConfig,
     /// Section `cluster`.
     pub cluster: ClusterConfig,
+    /// Section `leaderElection`.
+    pub leader_election: LeaderElectionConfig,
     /// Section `images`.
     pub images: ImagesConfig,
     /// Section `apiCall`.
@@ -193,6 +195,23 @@ pub struct ClusterConfig {
     pub rate_limit_qps: Option<u32>,
     /// Requests at once above that average.
     pub rate_limit_burst: u32,
+}
+
+/// Section `leaderElection`: which of several replicas scans and writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaderElectionConfig {
+    /// Whether replicas elect a leader; `None` for exactly where Patrol runs in a Pod.
+    pub is_enabled: Option<bool>,
+    /// The namespace of the Lease; `None` for the Pod's own, or that of the kubeconfig's context.
+    pub namespace: Option<String>,
+    /// The name of the Lease.
+    pub name: String,
+    /// How long the Lease lasts without a renewal.
+    pub lease_duration: Duration,
+    /// How long the leader goes on without a renewal.
+    pub renew_deadline: Duration,
+    /// How long between two tries.
+    pub retry_period: Duration,
 }
 
 /// Section `images`.

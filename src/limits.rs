@@ -303,8 +303,8 @@ pub const ATTESTORS_DEPTH_MAX: usize = 8;
 pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
 
 /// How long a scan that is told to end may take to finish what is under way: an orchestrator kills what has not ended
-/// 10 seconds after SIGTERM, and the state is flushed and closed behind it.
-pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(7);
+/// 10 seconds after SIGTERM, and the state is closed and the Lease given back behind it.
+pub const STOP_GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long the program waits, when it ends, for work that was given up.
 pub const SHUTDOWN_WAIT: std::time::Duration = std::time::Duration::from_millis(500);
@@ -336,3 +336,15 @@ pub const CEL_MESSAGE_BYTES_MAX: usize = 5 * 1024;
 pub const PROGRESS_LINE_EVERY_SECS: u64 = 10;
 /// Bytes of a UID that a manifest gives. A server's have 36; it names the report's file.
 pub const UID_BYTES_MAX: usize = 128;
+
+/// How long the trigger of schedules may take to stop, in seconds.
+pub const TRIGGER_STOP_SECS_MAX: u64 = 1;
+
+/// How long giving the Lease back may take, in seconds; another replica waits for its end at worst.
+pub const LEASE_RELEASE_SECS_MAX: u64 = 2;
+
+/// The wait before a scan that could not begin is tried again, in seconds; it doubles each time.
+pub const SCAN_RETRY_SECS_MIN: u64 = 5;
+
+/// The longest such wait, in seconds; a schedule that comes earlier is not held up by it.
+pub const SCAN_RETRY_SECS_MAX: u64 = 300;

@@ -64,6 +64,25 @@ pub enum Standing {
     },
 }
 
+impl Standing {
+    /// The word that metrics and plans use.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Scanned => "scanned",
+            Self::FolderOnly { .. } => "folder_only",
+            Self::NotScanned { .. } => "not_scanned",
+        }
+    }
+
+    /// Why it is not evaluated everywhere; `None` if it is.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Scanned => None,
+            Self::FolderOnly { reason } | Self::NotScanned { reason } => Some(reason),
+        }
+    }
+}
+
 /// Something worth saying about a part of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {

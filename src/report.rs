@@ -155,13 +155,14 @@ impl Report {
         summary
     }
 
-    /// Takes over when each result that says the same was first said in another report of the same resource. True if the reports then are
-    /// equal.
-    pub fn adopt_times(&mut self, other: &Self) -> bool {
+    /// Takes over when each result that says the same was first said in another report of the same resource, for the results whose own time is
+    /// `open`. True if every result has such a counterpart.
+    pub fn adopt_times(&mut self, other: &Self, open: impl Fn(i64) -> bool) -> bool {
         let mut all = self.results.len() == other.results.len();
         for result in &mut self.results {
             match other.results.iter().find(|theirs| result.says_same(theirs)) {
-                Some(theirs) => result.since_s = theirs.since_s,
+                Some(theirs) if open(result.since_s) => result.since_s = theirs.since_s,
+                Some(_) => {}
                 None => all = false,
             }
         }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use crate::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials};
+use crate::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials, Leadership};
 use crate::config::{Checked, Filters};
 use crate::document::{Document, Node};
 use crate::gostd::wildcard::Wildcard;
@@ -85,16 +85,15 @@ pub fn cluster_settings(config: &Checked) -> ClusterSettings {
         requests_per_s: cluster.rate_limit_qps.map(f64::from),
         n_page_objects: cluster.page_size,
         n_page_bytes: usize::try_from(cluster.page_bytes_max).unwrap_or(usize::MAX),
-        reads_exceptions: !config.policies.exception_namespaces.is_empty(),
         ..ClusterSettings::default()
     }
 }
 
 impl Scanner {
-    /// A scanner of the cluster behind a client; `state` remembers between scans.
-    pub fn new(client: ClusterClient, state: Option<State>) -> Self {
+    /// A scanner of the cluster behind a client; `state` remembers between scans. Reports are written only under `leadership`.
+    pub fn new(client: ClusterClient, state: Option<State>, leadership: Leadership) -> Self {
         Self {
-            source: Arc::new(ClusterSource::new(client)),
+            source: Arc::new(ClusterSource::new(client).led_by(leadership)),
             state,
             catalog: Mutex::default(),
             filters: Mutex::default(),
@@ -109,6 +108,7 @@ impl Scanner {
     /// Runs one scan. `Err` only if it could not begin; then nothing was touched.
     pub async fn scan(&self, settings: &ScannerSettings, request: Request) -> Result<Scanned, SourceError> {
         self.source.begin_scan();
+        self.source.set_reads_exceptions(!settings.config.policies.exception_namespaces.is_empty());
         let mut problems = Vec::new();
         self.configure_outside(&settings.config, &mut problems).await;
         let listing = match &settings.instead {

@@ -1,26 +1,26 @@
-//! The service's life: start, runs, reloads, end.
+//! The service's life: start, standing by, leading, reloads, end.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
+use super::pages::{self, LastPlan};
+use super::retries::Retries;
 use super::scanner::{Request, Scanned, Scanner, ScannerSettings, cluster_settings};
-use crate::cluster::ClusterClient;
+use crate::cluster::{ClusterClient, Election, ElectionSettings, Lead, Leadership};
 use crate::config::{Change, Checked, ScheduleConfig, Watched};
+use crate::inventory::SourceError;
 use crate::limits;
 use crate::plan::Action;
 use crate::scan::{Focus, KindState, Stop};
 use crate::schedule::{CronTrigger, Due, Scheduler, SystemClock};
-use crate::store::{Compaction, MemoryStore, SledStore, State, Store, StoreError};
-use crate::telemetry::{
-    ConfigReload, LogLevel, PlanFormat, Readiness, ScanRun, Telemetry, debug_router, listen, metrics_router,
-    serve,
-};
+use crate::store::{Compaction, Health, MemoryStore, SledStore, State, Store, StoreError};
+use crate::telemetry::{ConfigReload, LogLevel, Readiness, ScanRun, Telemetry};
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +47,17 @@ pub struct Service {
     store: Arc<dyn Store>,
     state: State,
     client: ClusterClient,
+    election: Option<Election>,
+    leadership: Leadership,
     telemetry: Telemetry,
     readiness: Readiness,
     log_level: Option<LogLevel>,
-    last_plan: Arc<Mutex<Option<String>>>,
+    last_plan: LastPlan,
     verified_at: Option<Timestamp>,
     compacted_at: Timestamp,
+    /// How the store was when it was last told.
+    health: Health,
+    retries: Retries,
 }
 
 /// The names under which the state keeps what the service remembers.
@@ -67,39 +72,106 @@ impl Service {
         stop: watch::Receiver<bool>,
     ) -> Result<Self, ServiceError> {
         let now = Timestamp::now();
-        let store = open_store(&config).await?;
         let client = ClusterClient::connect(cluster_settings(&config)).await?;
+        let store = open_store(&config).await?;
         let state = State::open(Arc::clone(&store), &Scanner::label_of(&client), now.as_second())?;
         let telemetry = Telemetry::new(config.metrics.has_policy_reporter_names);
         let readiness = Readiness::starting();
-        let verified_at = note_time(&state, VERIFIED_AT);
+        let (election, leadership) = elect(&config, &client);
         if note(&state, LAST_RUNS).is_some() {
             readiness.done("scan");
         }
-        let last_plan: Arc<Mutex<Option<String>>> = Arc::default();
-        serve_pages(&config, &telemetry, &readiness, &last_plan, &stop).await?;
-        info!(server = client.server(), state = %config.state.dir.display(), "patrol started");
+        let last_plan = LastPlan::default();
+        pages::serve_all(&config, &telemetry, &readiness, &last_plan, &stop).await?;
+        info!(server = client.server(), state = %shown_dir(&config), "patrol started");
         Ok(Self {
-            scanner: Arc::new(Scanner::new(client.clone(), Some(state.clone()))),
+            scanner: Arc::new(Scanner::new(client.clone(), Some(state.clone()), leadership.clone())),
+            verified_at: note_time(&state, VERIFIED_AT),
+            health: store.health(),
             config,
             store,
             state,
             client,
+            election,
+            leadership,
             telemetry,
             readiness,
             log_level,
             last_plan,
-            verified_at,
             compacted_at: now,
+            retries: Retries::default(),
         })
     }
 
-    /// Runs until `stop` turns true; then the batch under way is finished, the state flushed, and the service ends.
+    /// Runs until `stop` turns true; then the batch under way is finished, the state flushed, the Lease given back, and the service ends.
     pub async fn run(
         mut self,
         mut watched: Option<Watched>,
         stop: watch::Receiver<bool>,
     ) -> Result<(), ServiceError> {
+        tokio::spawn(tidy_metrics(self.telemetry.clone()));
+        // Dropping the sender ends the election; not before the last write.
+        let (election_goes_on, election_ends) = oneshot::channel::<()>();
+        let election = self.election.take().map(|election| {
+            tokio::spawn(election.run(async {
+                let _ = election_ends.await;
+            }))
+        });
+        while self.stand_by(&mut watched, &stop).await {
+            self.lead(&mut watched, &stop).await?;
+        }
+        info!("ending");
+        let store = Arc::clone(&self.store);
+        let closed = tokio::task::spawn_blocking(move || store.flush().and_then(|()| store.close()));
+        drop(election_goes_on);
+        if let Some(election) = election {
+            let _ = election.await;
+        }
+        if let Ok(Err(error)) = closed.await {
+            warn!("the state was not closed in order: {error}");
+        }
+        Ok(())
+    }
+
+    /// Waits until this replica leads; `false` if the service is to end.
+    async fn stand_by(&mut self, watched: &mut Option<Watched>, stop: &watch::Receiver<bool>) -> bool {
+        let mut ending = stop.clone();
+        let mut upkeep = upkeep();
+        let mut last = Lead::Unknown;
+        if !matches!(self.leadership.lead(), Lead::This(_)) {
+            self.telemetry.record_leader(false);
+            self.readiness.wait_for("leader", "it is not known yet which replica leads");
+        }
+        loop {
+            let leadership = self.leadership.clone();
+            tokio::select! {
+                biased;
+                _ = ending.wait_for(|is_stopped| *is_stopped) => return false,
+                () = leadership.gained() => return true,
+                lead = leadership.changed_from(&last) => {
+                    // Who stands by has nothing to catch up with, and must not hold up a roll-out.
+                    if matches!(&lead, Lead::Other(leader) if !leader.is_empty()) {
+                        for what in ["leader", "scan", "cluster"] {
+                            self.readiness.done(what);
+                        }
+                    }
+                    last = lead;
+                }
+                change = changed(watched) => self.apply(change, None),
+                _ = upkeep.tick() => self.tell_upkeep(None),
+            }
+        }
+    }
+
+    /// Runs the schedules until this replica leads no more, or the service is to end.
+    async fn lead(
+        &mut self,
+        watched: &mut Option<Watched>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<(), ServiceError> {
+        self.telemetry.record_leader(true);
+        self.readiness.done("leader");
+        self.retries = Retries::default();
         let trigger = CronTrigger::start().await.map_err(|error| ServiceError::Trigger(error.to_string()))?;
         let (scheduler, mut due) = Scheduler::start(
             self.config.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect(),
@@ -108,24 +180,30 @@ impl Service {
             Arc::new(SystemClock),
             Box::new(trigger),
         );
-        let mut ending = stop.clone();
-        tokio::spawn(tidy_metrics(self.telemetry.clone()));
-        let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
+        let (mut ending, leadership) = (stop.clone(), self.leadership.clone());
+        let mut upkeep = upkeep();
         loop {
+            let retry = self.retries.next();
             tokio::select! {
+                biased;
                 _ = ending.wait_for(|is_stopped| *is_stopped) => break,
+                () = leadership.lost() => break,
                 run = due.recv() => match run {
-                    Some(run) => self.carry_out(run, &scheduler, &stop).await,
+                    Some(run) => self.carry_out(run, &scheduler, stop).await,
                     None => break,
                 },
-                change = changed(&mut watched) => self.apply(change, &scheduler),
-                _ = upkeep.tick() => self.tell_upkeep(&scheduler),
+                change = changed(watched) => self.apply(change, Some(&scheduler)),
+                () = retry => self.retries.take_due().iter().for_each(|schedule| {
+                    scheduler.run_now(schedule);
+                }),
+                _ = upkeep.tick() => self.tell_upkeep(Some(&scheduler)),
             }
         }
-        info!("ending");
-        scheduler.stop().await;
-        let store = Arc::clone(&self.store);
-        let _ = tokio::task::spawn_blocking(move || store.flush().and_then(|()| store.close())).await;
+        // A trigger that does not end must not keep the service from ending.
+        let patience = Duration::from_secs(limits::TRIGGER_STOP_SECS_MAX);
+        if tokio::time::timeout(patience, scheduler.stop()).await.is_err() {
+            warn!("the scheduler did not stop in time");
+        }
         Ok(())
     }
 
@@ -145,63 +223,77 @@ impl Service {
             stop: Stop::default(),
             progress: Arc::default(),
         };
+        let result = self.scan(request, scheduler, stop).await;
+        let run = ScanRun { schedule: due.schedule.clone(), due: due.at, start, end: Timestamp::now() };
+        match result {
+            Ok(done) => self.tell(&run, &done, is_verifying),
+            Err(failure) => {
+                let again = self.retries.failed(&run.schedule);
+                error!(schedule = run.schedule, again_in_s = again.as_secs(), "the scan failed: {failure}");
+                self.telemetry.record_failed_scan(&run);
+                self.readiness.wait_for("cluster", &failure.to_string());
+            }
+        }
+        self.tell_upkeep(Some(scheduler));
+        self.compact(run.end).await;
+    }
+
+    /// One scan; once the service is to end, or leads no more, what is under way has a moment to finish.
+    async fn scan(
+        &mut self,
+        request: Request,
+        scheduler: &Scheduler,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Scanned, SourceError> {
         let settings = ScannerSettings {
             config: self.config.clone(),
             instead: None,
             sink: None,
             collects_reports: false,
         };
-        let scan_stop = request.stop.clone();
-        let mut stopping = stop.clone();
+        let (scan_stop, leadership) = (request.stop.clone(), self.leadership.clone());
+        let (mut ending, mut upkeep) = (stop.clone(), upkeep());
         let scanner = Arc::clone(&self.scanner);
-        let scan = scanner.scan(&settings, request);
-        let mut upkeep = tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS));
-        let within_grace = scan_stop.within_grace(scan);
-        tokio::pin!(within_grace);
-        let result = loop {
+        let scan = scan_stop.within_grace(scanner.scan(&settings, request));
+        tokio::pin!(scan);
+        let end = loop {
             tokio::select! {
-                result = &mut within_grace => break result,
-                _ = stopping.wait_for(|is_stopped| *is_stopped), if !scan_stop.is_stopped() => scan_stop.stop(),
-                _ = upkeep.tick() => self.tell_upkeep(scheduler),
+                end = &mut scan => break end,
+                _ = ending.wait_for(|is_stopped| *is_stopped), if !scan_stop.is_stopped() => scan_stop.stop(),
+                () = leadership.lost(), if !scan_stop.is_stopped() => {
+                    warn!("this replica leads no more; its scan ends");
+                    scan_stop.stop();
+                }
+                _ = upkeep.tick() => self.tell_upkeep(Some(scheduler)),
             }
         };
-        let run = ScanRun { schedule: due.schedule.clone(), due: due.at, start, end: Timestamp::now() };
-        match result {
-            Some(Ok(done)) => self.tell(&run, &done, is_verifying),
-            None => {
-                error!(schedule = run.schedule, "the scan was given up: it did not end in time when told to");
-                self.telemetry.record_failed_scan(&run);
-            }
-            Some(Err(failure)) => {
-                error!(schedule = run.schedule, "the scan could not begin: {failure}");
-                self.telemetry.record_failed_scan(&run);
-                self.readiness.wait_for("cluster", &failure.to_string());
-            }
-        }
-        self.remember_run(&run);
-        self.tell_upkeep(scheduler);
-        self.compact(run.end).await;
+        end.unwrap_or_else(|| {
+            Err(SourceError("it was given up, since it did not end in time when told to".to_owned()))
+        })
     }
 
     fn tell(&mut self, run: &ScanRun, scanned: &Scanned, is_verifying: bool) {
         let (outcome, totals) = (&scanned.outcome, &scanned.outcome.totals);
         self.telemetry.record_scan(run, outcome, &scanned.policies);
+        self.telemetry.record_standings(&scanned.catalog.policies);
         self.readiness.done("cluster");
-        let is_complete = !outcome.is_interrupted;
-        if is_complete {
+        self.retries.done(&run.schedule);
+        // A run that was broken off is made up after a restart.
+        if !outcome.is_interrupted {
             self.readiness.done("scan");
-        }
-        if is_complete && is_verifying {
-            self.verified_at = Some(run.start);
-            set_note(&self.state, VERIFIED_AT, &run.start.as_second());
+            self.remember_run(run);
+            if is_verifying {
+                self.verified_at = Some(run.start);
+                set_note(&self.state, VERIFIED_AT, &run.start.as_second());
+            }
         }
         for kind in &outcome.kinds {
-            match &kind.state {
-                KindState::Listed => {}
-                KindState::NotServed => info!(kind = kind.kind, "not served"),
-                KindState::Forbidden(message) | KindState::Failed(message) => {
+            match (kind.state.message(), outcome.is_interrupted) {
+                (Some(message), false) => {
                     warn!(kind = kind.kind, "not listed, nothing of it is removed: {message}");
                 }
+                (None, _) if kind.state == KindState::NotServed => info!(kind = kind.kind, "not served"),
+                _ => {}
             }
         }
         for problem in outcome.problems.iter().chain(&totals.problems).take(limits::PROBLEMS_LOGGED_MAX) {
@@ -220,7 +312,7 @@ impl Service {
             is_interrupted = outcome.is_interrupted,
             "scan ends"
         );
-        *self.last_plan.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan_json(run, scanned));
+        self.last_plan.set(run, scanned);
     }
 
     fn focus(&self, schedule: &str) -> Focus {
@@ -239,7 +331,7 @@ impl Service {
             .is_none_or(|last| now.duration_since(last).as_secs() >= every.as_secs().cast_signed())
     }
 
-    fn apply(&mut self, change: Change, scheduler: &Scheduler) {
+    fn apply(&mut self, change: Change, scheduler: Option<&Scheduler>) {
         match change {
             Change::Broken(mistakes) => {
                 for mistake in &mistakes {
@@ -254,9 +346,11 @@ impl Service {
                 if let Some(Err(error)) = level.map(|level| level.set(&checked.log.level)) {
                     error!("log.level: {error}");
                 }
-                let timings =
-                    checked.scan.schedules.iter().map(|schedule| schedule.schedule.clone()).collect();
-                scheduler.replace(timings);
+                if let Some(scheduler) = scheduler {
+                    let timings = checked.scan.schedules.iter().map(|schedule| schedule.schedule.clone());
+                    scheduler.replace(timings.collect());
+                }
+                self.telemetry.set_policy_reporter_names(checked.metrics.has_policy_reporter_names);
                 let names: Vec<&str> =
                     checked.scan.schedules.iter().map(|schedule| schedule.schedule.name.as_str()).collect();
                 self.telemetry.keep_schedules(&names);
@@ -271,14 +365,23 @@ impl Service {
         }
     }
 
-    fn tell_upkeep(&self, scheduler: &Scheduler) {
-        let intervals = scheduler.intervals();
-        for (name, counts) in scheduler.counts() {
-            self.telemetry.record_schedule(&name, &counts, intervals.get(&name).copied());
+    fn tell_upkeep(&mut self, scheduler: Option<&Scheduler>) {
+        if let Some(scheduler) = scheduler {
+            let intervals = scheduler.intervals();
+            for (name, counts) in scheduler.counts() {
+                self.telemetry.record_schedule(&name, &counts, intervals.get(&name).copied());
+            }
         }
-        self.telemetry.record_queue(scheduler.n_waiting());
+        self.telemetry.record_queue(scheduler.map_or(0, Scheduler::n_waiting));
         let size = self.store.size_on_disk().unwrap_or_default();
-        self.telemetry.record_store(&self.store.faults(), &self.store.health(), size, None);
+        let health = self.store.health();
+        if let Health::Degraded { reason } = &health
+            && self.health != health
+        {
+            error!("{reason}; nothing is remembered until the next start, scans and reports go on");
+        }
+        self.telemetry.record_store(&self.store.faults(), &health, size);
+        self.health = health;
         let requests = self.client.requests();
         self.telemetry
             .record_requests(requests.iter().map(|(k, n)| (k.verb, k.resource.as_str(), k.code, *n)));
@@ -315,6 +418,41 @@ impl Service {
             runs.into_iter().map(|(name, time)| (name, time.as_second())).collect();
         set_note(&self.state, LAST_RUNS, &seconds);
     }
+}
+
+/// The election that the configuration wants, and the leadership that it decides.
+fn elect(config: &Checked, client: &ClusterClient) -> (Option<Election>, Leadership) {
+    let wanted = &config.leader_election;
+    if !wanted.is_enabled.unwrap_or(client.is_in_pod()) {
+        return (None, Leadership::unopposed());
+    }
+    let settings = ElectionSettings {
+        namespace: wanted.namespace.clone().unwrap_or_else(|| client.namespace().to_owned()),
+        name: wanted.name.clone(),
+        identity: identity(),
+        lease_duration: wanted.lease_duration,
+        renew_deadline: wanted.renew_deadline,
+        retry_period: wanted.retry_period,
+    };
+    info!(lease = format!("{}/{}", settings.namespace, settings.name), "a leader is elected");
+    let (election, leadership) = Election::new(client.clone(), settings, Timestamp::now);
+    (Some(election), leadership)
+}
+
+/// Who this process is among replicas: the Pod's name, and what no other process has, since a name may come again.
+fn identity() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let name = std::env::var("HOSTNAME").unwrap_or_else(|_| "patrol".to_owned());
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    format!("{name}_{random:016x}")
+}
+
+fn shown_dir(config: &Checked) -> String {
+    if config.state.is_enabled { config.state.dir.display().to_string() } else { "in memory".to_owned() }
+}
+
+fn upkeep() -> tokio::time::Interval {
+    tokio::time::interval(Duration::from_secs(limits::UPKEEP_EVERY_SECS))
 }
 
 /// Keeps histograms from growing while nobody scrapes, also while a scan is under way.
@@ -354,68 +492,6 @@ async fn open_store(config: &Checked) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Err(error)) => Err(error),
         Err(panic) => Ok(Arc::new(MemoryStore::standing_in(panic.to_string()))),
     }
-}
-
-async fn serve_pages(
-    config: &Checked,
-    telemetry: &Telemetry,
-    readiness: &Readiness,
-    last_plan: &Arc<Mutex<Option<String>>>,
-    stop: &watch::Receiver<bool>,
-) -> Result<(), ServiceError> {
-    let until = |stop: &watch::Receiver<bool>| {
-        let mut stop = stop.clone();
-        async move {
-            let _ = stop.wait_for(|is_stopped| *is_stopped).await;
-        }
-    };
-    if let Some(address) = config.metrics.listen {
-        let listener = listen(address).await?;
-        tokio::spawn(serve(listener, metrics_router(telemetry.clone(), readiness.clone()), until(stop)));
-        info!(%address, "metrics and health are served");
-    }
-    if let Some(address) = config.debug.listen {
-        let listener = listen(address).await?;
-        let plan = Arc::clone(last_plan);
-        let provider = move |format: PlanFormat| {
-            let json = plan.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-            match format {
-                PlanFormat::Json => Some(json),
-                PlanFormat::Text => serde_json::from_str::<serde_json::Value>(&json)
-                    .ok()
-                    .and_then(|value| serde_json::to_string_pretty(&value).ok()),
-            }
-        };
-        tokio::spawn(serve(listener, debug_router(Arc::new(provider)), until(stop)));
-    }
-    Ok(())
-}
-
-/// The last plan as JSON: counts by action and reason, kinds, and what each policy cost.
-fn plan_json(run: &ScanRun, scanned: &Scanned) -> String {
-    let totals = &scanned.outcome.totals;
-    let mut pairs = BTreeMap::<&str, BTreeMap<&str, u64>>::new();
-    for ((action, reason), n) in &totals.pairs.0 {
-        pairs.entry(action.as_str()).or_default().insert(reason, *n);
-    }
-    let policies: Vec<serde_json::Value> = scanned
-        .catalog
-        .policies
-        .iter()
-        .map(|policy| {
-            serde_json::json!({"policy": policy.key.to_string(), "standing": format!("{:?}", policy.standing),
-                "warnings": policy.warnings.iter().map(|w| format!("{}: {}", w.path, w.message)).collect::<Vec<_>>()})
-        })
-        .collect();
-    let kinds: BTreeMap<&str, String> =
-        scanned.outcome.kinds.iter().map(|kind| (kind.kind.as_str(), format!("{:?}", kind.state))).collect();
-    serde_json::json!({
-        "schedule": run.schedule, "start": run.start.to_string(), "end": run.end.to_string(),
-        "resources": totals.n_resources, "pairs": pairs, "kinds": kinds, "policies": policies,
-        "reports": {"written": totals.reports.written, "unchanged": totals.reports.unchanged,
-            "deleted": totals.reports.deleted, "failed": totals.reports.failed, "foreign": totals.reports.foreign},
-    })
-    .to_string()
 }
 
 fn note(state: &State, name: &str) -> Option<Vec<u8>> {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::connect::{self, ConnectError};
 use super::counts::{Counts, RequestKind};
 use super::failure::{ApiFailure, FailureClass, chain};
+use super::leadership::Leadership;
 use super::settings::ClusterSettings;
 use crate::limits;
 
@@ -36,6 +37,8 @@ pub struct ClusterClient(Arc<Inner>);
 struct Inner {
     client: Client,
     server: String,
+    namespace: String,
+    is_in_pod: bool,
     settings: ClusterSettings,
     counts: Counts,
     in_flight: Semaphore,
@@ -63,6 +66,8 @@ pub(super) struct Ask {
     pub(super) body: Bytes,
     /// How much of a reply is read at most, in bytes.
     pub(super) n_bytes_max: usize,
+    /// Who has to lead when it is sent, if it is a write.
+    pub(super) leadership: Option<Leadership>,
 }
 
 impl Ask {
@@ -76,6 +81,7 @@ impl Ask {
             accept: JSON,
             body: Bytes::new(),
             n_bytes_max: limits::REPLY_BYTES_MAX,
+            leadership: None,
         }
     }
 
@@ -94,6 +100,11 @@ impl Ask {
         Self { accept, ..self }
     }
 
+    /// Sent only while this replica leads.
+    pub(super) fn led_by(self, leadership: &Leadership) -> Self {
+        Self { leadership: Some(leadership.clone()), ..self }
+    }
+
     /// `list pods`, for messages.
     fn named(&self) -> String {
         if self.resource.is_empty() {
@@ -109,13 +120,16 @@ impl ClusterClient {
     /// Opens the way that the settings describe. Nothing is asked yet: a server that is down, or refuses the
     /// credentials, shows with the first request.
     pub async fn connect(settings: ClusterSettings) -> Result<Self, ConnectError> {
-        let config = connect::configure(&settings).await?;
+        let (config, is_in_pod) = connect::configure(&settings).await?;
+        let namespace = config.default_namespace.clone();
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = connect::open(config)?;
         let in_flight = Semaphore::new(settings.n_in_flight.max(1));
         let inner = Inner {
             client,
             server,
+            namespace,
+            is_in_pod,
             settings,
             counts: Counts::default(),
             in_flight,
@@ -127,6 +141,16 @@ impl ClusterClient {
     /// The server's address.
     pub fn server(&self) -> &str {
         &self.0.server
+    }
+
+    /// The namespace of the Pod that Patrol runs in, or of the kubeconfig's context.
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// Whether the credentials are those of a Pod.
+    pub fn is_in_pod(&self) -> bool {
+        self.0.is_in_pod
     }
 
     /// How the cluster is asked.
@@ -173,12 +197,22 @@ impl ClusterClient {
     }
 
     async fn ask_once(&self, ask: &Ask) -> Result<Bytes, ApiFailure> {
-        let Inner { settings, counts, in_flight, .. } = &*self.0;
-        let _permit = in_flight.acquire().await;
+        let _permit = self.0.in_flight.acquire().await;
         self.wait_for_turn().await;
-        let answer = tokio::time::timeout(settings.request_timeout, self.exchange(ask)).await;
+        let mut timeout = self.0.settings.request_timeout;
+        if let Some(leadership) = &ask.leadership {
+            // What is not answered before another replica may lead is given up.
+            let left = leadership.time_to_write().ok_or_else(not_leading)?;
+            timeout = timeout.min(left);
+        }
+        self.ask_now(ask, timeout).await
+    }
+
+    /// Asks once and at once, however many requests wait: for what must not wait for a scan.
+    pub(super) async fn ask_now(&self, ask: &Ask, timeout: Duration) -> Result<Bytes, ApiFailure> {
+        let answer = tokio::time::timeout(timeout, self.exchange(ask)).await;
         let answer = answer.unwrap_or_else(|_| {
-            let (named, secs) = (ask.named(), settings.request_timeout.as_secs_f64());
+            let (named, secs) = (ask.named(), timeout.as_secs_f64());
             let message = format!("the API server did not answer within {secs} s: {named}");
             Err(ApiFailure::new(FailureClass::TimedOut, message))
         });
@@ -186,7 +220,7 @@ impl ClusterClient {
             Ok((code, _)) => *code,
             Err(failure) => failure.code,
         };
-        counts.add(ask.verb, &ask.resource, code);
+        self.0.counts.add(ask.verb, &ask.resource, code);
         answer.map(|(_, reply)| reply)
     }
 
@@ -257,6 +291,10 @@ pub(super) fn turn(next_at: &mut Option<Instant>, now: Instant, every: Duration,
     let at = next_at.map_or(now, |next_at| next_at.max(now));
     *next_at = Some(at + every);
     at.checked_sub(every.saturating_mul(n_burst)).map_or(now, |at| at.max(now))
+}
+
+fn not_leading() -> ApiFailure {
+    ApiFailure::new(FailureClass::NotLeading, "not written, since this replica does not lead any more")
 }
 
 /// Reads a reply as a type that expects what it has to.

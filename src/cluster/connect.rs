@@ -30,19 +30,20 @@ pub enum ConnectError {
     },
 }
 
-/// Reads the configuration that the settings name.
-pub(super) async fn configure(settings: &ClusterSettings) -> Result<Config, ConnectError> {
-    let mut config = match &settings.credentials {
-        Credentials::InCluster => in_cluster()?,
+/// Reads the configuration that the settings name, and whether it is that of a Pod.
+pub(super) async fn configure(settings: &ClusterSettings) -> Result<(Config, bool), ConnectError> {
+    let (mut config, is_in_pod) = match &settings.credentials {
+        Credentials::InCluster => (in_cluster()?, true),
         Credentials::Kubeconfig(path) => {
             let place = format!("`{}`", path.display());
             let read = Kubeconfig::read_from(path);
-            from_kubeconfig(settings, read.map_err(|error| bad_kubeconfig(&place, &error))?, &place).await?
+            let read = read.map_err(|error| bad_kubeconfig(&place, &error))?;
+            (from_kubeconfig(settings, read, &place).await?, false)
         }
         Credentials::Found => match Kubeconfig::read() {
-            Ok(kubeconfig) => from_kubeconfig(settings, kubeconfig, "in use").await?,
+            Ok(kubeconfig) => (from_kubeconfig(settings, kubeconfig, "in use").await?, false),
             Err(error) => match Config::incluster() {
-                Ok(config) if settings.context.is_none() => config,
+                Ok(config) if settings.context.is_none() => (config, true),
                 _ => return Err(bad_kubeconfig("in use", &error)),
             },
         },
@@ -54,7 +55,7 @@ pub(super) async fn configure(settings: &ClusterSettings) -> Result<Config, Conn
     config.write_timeout = None;
     config.disable_compression = true;
     config.default_retry = false;
-    Ok(config)
+    Ok((config, is_in_pod))
 }
 
 /// Makes the client of a configuration.

@@ -43,6 +43,8 @@ pub enum FailureClass {
     TooLarge,
     /// The reply is not what the API promises, or the request could not be made.
     Unreadable,
+    /// The request was not made: this replica does not lead.
+    NotLeading,
 }
 
 /// A failed request.
@@ -162,6 +164,7 @@ impl ApiFailure {
                     | FailureClass::Conflict
                     | FailureClass::Untrusted
                     | FailureClass::Unreadable
+                    | FailureClass::NotLeading
             )
     }
 }

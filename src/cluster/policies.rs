@@ -58,6 +58,7 @@ enum Listed {
     Failed(ApiFailure),
 }
 
+/// `reads_exceptions` is about those of `kyverno.io`, the only ones that can be switched off.
 fn wanted(reads_exceptions: bool) -> Vec<Wanted> {
     let policies = PolicyKind::ALL.into_iter().map(|kind| (kind.group(), kind.as_str()));
     policies
@@ -66,9 +67,7 @@ fn wanted(reads_exceptions: bool) -> Vec<Wanted> {
             let gvk = Gvk { group: group.to_owned(), version: String::new(), kind: kind.to_owned() };
             role_of(&gvk).map(|role| Wanted { group, kind, role })
         })
-        .filter(|wanted| {
-            reads_exceptions || !matches!(wanted.role, PolicyRole::Exception | PolicyRole::CelException)
-        })
+        .filter(|wanted| reads_exceptions || wanted.role != PolicyRole::Exception)
         .collect()
 }
 

@@ -35,7 +35,7 @@ pub struct ClusterSettings {
     pub backoff: Duration,
     /// The most requests that are under way at once.
     pub n_in_flight: usize,
-    /// The most requests a second; unbounded if `None`.
+    /// The most requests a second on average; unbounded if `None`.
     pub requests_per_s: Option<f64>,
     /// How many requests may go at once above that rate, after a time without any.
     pub n_burst: u32,
@@ -45,9 +45,6 @@ pub struct ClusterSettings {
     pub n_page_bytes: usize,
     /// Whether policies may POST anything to the API server; if not, only reviews, which change nothing.
     pub allows_any_post: bool,
-    /// Whether policy exceptions are read. Where the configuration lets none count, reading them is not
-    /// needed.
-    pub reads_exceptions: bool,
 }
 
 impl Default for ClusterSettings {
@@ -66,7 +63,6 @@ impl Default for ClusterSettings {
             n_page_objects: crate::limits::LIST_PAGE_OBJECTS_MAX,
             n_page_bytes: crate::limits::REPLY_BYTES_MAX,
             allows_any_post: false,
-            reads_exceptions: true,
         }
     }
 }

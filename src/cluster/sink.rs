@@ -16,6 +16,7 @@ use serde_json::json;
 use super::client::{Ask, ClusterClient, METADATA, METADATA_LIST};
 use super::discovery::Discovery;
 use super::failure::{ApiFailure, FailureClass};
+use super::leadership::Leadership;
 use super::list::{ListOf, Lists};
 use super::page::{Meta, Owner, metadata_of};
 use super::path::ResourcePath;
@@ -32,6 +33,7 @@ pub struct ClusterSink {
     lists: Lists,
     api: ReportApi,
     adopts: BTreeSet<String>,
+    leadership: Leadership,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -82,10 +84,16 @@ pub(super) fn choose_api(discovery: &Discovery, wanted: Option<ReportApi>) -> Re
 }
 
 impl ClusterSink {
-    /// The reports of an API. Those whose `app.kubernetes.io/managed-by` is among `adopts` become Patrol's.
-    pub fn new(client: ClusterClient, api: ReportApi, adopts: BTreeSet<String>) -> Self {
+    /// The reports of an API. Those whose `app.kubernetes.io/managed-by` is among `adopts` become Patrol's;
+    /// none is written or deleted unless this replica leads at that moment.
+    pub fn new(
+        client: ClusterClient,
+        api: ReportApi,
+        adopts: BTreeSet<String>,
+        leadership: Leadership,
+    ) -> Self {
         let lists = Lists::new(client.clone());
-        Self { client, lists, api, adopts }
+        Self { client, lists, api, adopts, leadership }
     }
 
     /// The API that reports are written in.
@@ -172,12 +180,12 @@ impl ClusterSink {
                     let body = with_resource_version(json, version)?;
                     let (resource, path) = (path.counted(), path.one(namespace, name));
                     let ask = Ask::with_body("update", Method::PUT, resource, path, body);
-                    self.client.ask(&ask.accepting(METADATA)).await
+                    self.client.ask(&ask.accepting(METADATA).led_by(&self.leadership)).await
                 }
                 None => {
                     let (resource, path) = (path.counted(), path.all(namespace));
                     let ask = Ask::with_body("create", Method::POST, resource, path, json.to_vec());
-                    self.client.ask(&ask.accepting(METADATA)).await
+                    self.client.ask(&ask.accepting(METADATA).led_by(&self.leadership)).await
                 }
             };
             match end {
@@ -219,7 +227,7 @@ impl ClusterSink {
                 let (resource, path) = (path.counted(), path.one(namespace, name));
                 let ask =
                     Ask::with_body("delete", Method::DELETE, resource, path, body.to_string().into_bytes());
-                self.client.ask(&ask).await
+                self.client.ask(&ask.led_by(&self.leadership)).await
             };
             match end {
                 Ok(_) => return Ok(()),

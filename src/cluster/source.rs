@@ -4,6 +4,7 @@
 //! one starts. Nothing else is remembered but how large objects are, and the policies that were listed last,
 //! for a scan in which they cannot be.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -17,6 +18,7 @@ use super::discovery::{Discovery, discover};
 use super::facts::{LabelsOfNamespaces, ask_fact};
 use super::failure::{ApiFailure, FailureClass};
 use super::forms::PageForm;
+use super::leadership::Leadership;
 use super::list::{ListOf, Lists};
 use super::page::{Meta, metadata_of};
 use super::path::ResourcePath;
@@ -39,6 +41,8 @@ pub struct ClusterSource {
     pub outside: Outside,
     scan: Mutex<Arc<OfScan>>,
     listed_last: Mutex<Listings>,
+    reads_exceptions: AtomicBool,
+    leadership: Leadership,
 }
 
 /// What is looked up once a scan.
@@ -59,7 +63,21 @@ impl ClusterSource {
             outside: Outside::default(),
             scan: Mutex::default(),
             listed_last: Mutex::default(),
+            reads_exceptions: AtomicBool::new(true),
+            leadership: Leadership::unopposed(),
         }
+    }
+
+    /// The same source, whose reports are written only while this replica leads.
+    #[must_use]
+    pub fn led_by(self, leadership: Leadership) -> Self {
+        Self { leadership, ..self }
+    }
+
+    /// Says whether exceptions of `kyverno.io` are read; where none of them counts, a list that fails must not
+    /// make policies unknown.
+    pub fn set_reads_exceptions(&self, reads: bool) {
+        self.reads_exceptions.store(reads, Ordering::Relaxed);
     }
 
     /// Forgets what was looked up for the scan before. To be called before each scan, and before its policies
@@ -82,7 +100,8 @@ impl ClusterSource {
             message: failure.message,
         })?;
         let api = choose_api(discovery, wanted)?;
-        Ok(ClusterSink::new(self.client.clone(), api, adopts.into_iter().collect()))
+        let adopts = adopts.into_iter().collect();
+        Ok(ClusterSink::new(self.client.clone(), api, adopts, self.leadership.clone()))
     }
 
     pub(super) fn of_scan(&self) -> Arc<OfScan> {
@@ -164,7 +183,7 @@ impl Source for ClusterSource {
         async move {
             let scan = self.of_scan();
             let discovery = self.discovery(&scan).await.map_err(|failure| SourceError(failure.message))?;
-            let reads_exceptions = self.client.settings().reads_exceptions;
+            let reads_exceptions = self.reads_exceptions.load(Ordering::Relaxed);
             let last = self.listed_last.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let (listing, listed) = policies::list(&self.lists, discovery, reads_exceptions, last).await;
             *self.listed_last.lock().unwrap_or_else(PoisonError::into_inner) = listed;

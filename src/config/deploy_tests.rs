@@ -81,7 +81,7 @@ fn the_config_map_holds_the_shipped_configuration() {
 
 #[test]
 fn the_shipped_role_is_the_generated_one() {
-    let expected = cluster_role(&access_rules(&standard_kinds(), None), "patrol", "patrol", "patrol");
+    let expected = roles(&access_rules(&standard_kinds(), None), "patrol", "patrol", "patrol");
     let path = root().join("deploy/manifests/rbac.yaml");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, &expected).unwrap();
@@ -146,10 +146,17 @@ fn roles_are_generated_for_chosen_kinds() {
     assert_eq!(of("example.com")[0].resources, BTreeSet::from(["widgets".to_owned()]));
     assert_eq!(of("")[0].verbs, BTreeSet::from(["list"]));
     assert!(of("wgpolicyk8s.io").is_empty());
-    let yaml = cluster_role(&rules, "scan", "tools", "robot");
+    let yaml = roles(&rules, "scan", "tools", "robot");
     let parsed: Vec<Value> = serde_saphyr::from_multiple(&yaml).unwrap();
+    let kinds: Vec<&str> = parsed.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]);
     assert_eq!(parsed[1]["subjects"][0]["name"], "robot");
+    assert_eq!(parsed[1]["subjects"], parsed[3]["subjects"]);
     assert_eq!(parsed[0]["rules"].as_array().unwrap().len(), rules.len());
+    assert_eq!(
+        (&parsed[2]["metadata"]["namespace"], &parsed[2]["rules"][1]["resourceNames"][0]),
+        (&"tools".into(), &"patrol".into())
+    );
     for wrong in ["", "Pods", "pods/exec", "*", ".apps"] {
         assert!(ScannedKind::parse(wrong).is_err(), "{wrong}");
     }
@@ -279,6 +286,7 @@ fn alerts_say_what_they_are_about_and_cover_what_operators_must_know() {
         "PatrolStateRebuilt",
         "PatrolKindForbidden",
         "PatrolReportWritesFail",
+        "PatrolNoLeader",
     ] {
         assert!(names.contains(name), "{name}");
     }

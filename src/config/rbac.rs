@@ -32,6 +32,9 @@ impl ScannedKind {
     }
 }
 
+/// The name of the Lease unless the configuration names another.
+pub(super) const DEFAULT_LEASE: &str = "patrol";
+
 /// One rule: these verbs on these resources of one group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccessRule {
@@ -129,8 +132,28 @@ pub fn access_rules(kinds: &[ScannedKind], api: Option<ReportApi>) -> Vec<Access
     rules.into_values().collect()
 }
 
-/// The `ClusterRole` with those rules, and its binding to a service account, as YAML.
-pub fn cluster_role(rules: &[AccessRule], name: &str, namespace: &str, service_account: &str) -> String {
+/// The `ClusterRole` with those rules, the `Role` for the Lease by which replicas elect a leader, and their bindings to a service account, as YAML.
+pub fn roles(rules: &[AccessRule], name: &str, namespace: &str, service_account: &str) -> String {
+    let mut text = cluster_role(rules, name, namespace, service_account);
+    let _ = write!(
+        text,
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  \
+         labels:\n    app.kubernetes.io/name: patrol\nrules:\n  # the Lease that the leader holds; `create` cannot be bound to a name\n  \
+         - apiGroups: [coordination.k8s.io]\n    resources:\n      - leases\n    verbs: [create]\n  \
+         - apiGroups: [coordination.k8s.io]\n    resources:\n      - leases\n    resourceNames: [{DEFAULT_LEASE}]\n    verbs: [get, update]\n"
+    );
+    let subject = format!(
+        "subjects:\n  - kind: ServiceAccount\n    name: {service_account}\n    namespace: {namespace}\n"
+    );
+    let _ = write!(
+        text,
+        "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  \
+         labels:\n    app.kubernetes.io/name: patrol\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: {name}\n{subject}"
+    );
+    text
+}
+
+fn cluster_role(rules: &[AccessRule], name: &str, namespace: &str, service_account: &str) -> String {
     let mut text = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {name}\n  labels:\n    \
          app.kubernetes.io/name: patrol\nrules:\n"

@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::rbac::DEFAULT_LEASE;
 use super::reader::{Findings, Reader};
 use super::tree::Node;
 use super::{
-    ApiCallConfig, Checked, ClusterConfig, DebugConfig, Filters, ImagesConfig, LogConfig, LogFormat,
-    MetricsConfig, PoliciesConfig, ReportsConfig, ResourcesConfig, ScanConfig, ScheduleConfig, StateConfig,
-    nearest,
+    ApiCallConfig, Checked, ClusterConfig, DebugConfig, Filters, ImagesConfig, LeaderElectionConfig,
+    LogConfig, LogFormat, MetricsConfig, PoliciesConfig, ReportsConfig, ResourcesConfig, ScanConfig,
+    ScheduleConfig, StateConfig, nearest,
 };
 use crate::matching::{DEFAULT_RESOURCE_FILTERS, ResourceFilters};
 use crate::model::{PolicyKind, Status};
@@ -52,6 +53,7 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Checked> {
     let reports = r.section("reports", reports);
     let state = r.section("state", state);
     let cluster = r.section("cluster", cluster);
+    let leader_election = r.section("leaderElection", leader_election);
     let images = r.section("images", images);
     let api_call = r.section("apiCall", api_call);
     let metrics = r.section("metrics", metrics);
@@ -65,6 +67,7 @@ pub(super) fn read(root: &Node, findings: &mut Findings) -> Option<Checked> {
         reports,
         state,
         cluster,
+        leader_election,
         images,
         api_call,
         metrics,
@@ -258,6 +261,37 @@ fn cluster(r: &mut Reader<'_>) -> ClusterConfig {
         request_timeout,
         rate_limit_qps: (qps > 0).then_some(qps),
         rate_limit_burst: burst.max(qps),
+    }
+}
+
+/// The defaults are those of Kubernetes' own components.
+fn leader_election(r: &mut Reader<'_>) -> LeaderElectionConfig {
+    let modes = [("auto", None), ("enabled", Some(true)), ("disabled", Some(false))];
+    let is_enabled = r.choice("mode", None, &modes);
+    let namespace = r.text("namespace", "", object_name).unwrap_or_default();
+    let name = r.text("name", DEFAULT_LEASE, |name| match name {
+        "" => Err("must not be empty".to_owned()),
+        name => object_name(name),
+    });
+    let lease_duration = r.span("leaseDuration", Duration::from_secs(15), 2..=3600);
+    let renew_deadline = r.span("renewDeadline", Duration::from_secs(10), 1..=3600);
+    let retry_period = r.span("retryPeriod", Duration::from_secs(2), 0..=3600);
+    if lease_duration.subsec_nanos() > 0 {
+        r.object("leaseDuration", "must be whole seconds: a Lease holds no parts of them");
+    }
+    if renew_deadline >= lease_duration {
+        r.object("renewDeadline", "must be shorter than `leaseDuration`, or two replicas write at once");
+    }
+    if retry_period < Duration::from_millis(100) || retry_period * 2 > renew_deadline {
+        r.object("retryPeriod", "must be between 100ms and half of `renewDeadline`");
+    }
+    LeaderElectionConfig {
+        is_enabled,
+        namespace: (!namespace.is_empty()).then_some(namespace),
+        name: name.unwrap_or_default(),
+        lease_duration,
+        renew_deadline,
+        retry_period,
     }
 }
 

@@ -16,6 +16,9 @@ use super::{Checked, Config, Mistake, read_text};
 const NEEDS_RESTART: [&str; 5] =
     ["state.enabled", "state.dir", "metrics.listen", "debug.listen", "log.format"];
 
+/// Sections of which that is true as a whole.
+const SECTIONS_NEED_RESTART: [&str; 2] = ["cluster.", "leaderElection."];
+
 /// What happened to the file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
@@ -93,8 +96,10 @@ impl Watched {
                 if changed.is_empty() {
                     return None;
                 }
-                let waits =
-                    |key: &&String| NEEDS_RESTART.contains(&key.as_str()) || key.starts_with("cluster.");
+                let waits = |key: &&String| {
+                    NEEDS_RESTART.contains(&key.as_str())
+                        || SECTIONS_NEED_RESTART.iter().any(|section| key.starts_with(section))
+                };
                 let needs_restart = changed.iter().filter(waits).cloned().collect();
                 self.current = checked.clone();
                 Some(Change::New { checked: Box::new(checked), changed, needs_restart })

@@ -86,10 +86,13 @@ fn times_are_adopted_result_by_result() {
     let mut there = fresh.clone();
     there.results[0].since_s = 1;
     there.results[1].since_s = 2;
-    assert!(fresh.adopt_times(&there));
+    assert!(fresh.adopt_times(&there, |_| true));
     assert_eq!(fresh, there);
+    there.results[0].since_s = 7;
+    assert!(fresh.adopt_times(&there, |since_s| since_s == 2));
+    assert_eq!(fresh.results[0].since_s, 1, "not open");
     there.results[1].message = "other".into();
     there.results[0].since_s = 3;
-    assert!(!fresh.adopt_times(&there));
+    assert!(!fresh.adopt_times(&there, |_| true));
     assert_eq!((fresh.results[0].since_s, fresh.results[1].since_s), (3, 2));
 }

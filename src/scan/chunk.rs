@@ -346,7 +346,8 @@ impl Worker<'_> {
         } else {
             let read = |id: &ResourceId| self.read_report(id);
             let settings = &self.ctx.scan.settings.report;
-            reports::step(&self.ctx.standing, id, report.as_mut(), written.as_ref(), settings, &read)
+            let (standing, now_s) = (&self.ctx.standing, self.ctx.now_s);
+            reports::step(standing, id, report.as_mut(), written.as_ref(), settings, now_s, &read)
         };
         if let (Step::Adopted(_), Some(report)) = (&step, &report) {
             adopt_times(report, &mut kept.verdicts);

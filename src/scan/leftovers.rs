@@ -138,6 +138,7 @@ fn delete_of(ctx: &Context, record: &IndexRecord) -> Option<ReportWrite> {
         None,
         record.report.as_ref(),
         &ctx.scan.settings.report,
+        ctx.now_s,
         &|_| None,
     );
     match step {

@@ -101,14 +101,15 @@ pub(super) fn leave(standing: &Standing, id: &ResourceId) {
     }
 }
 
-/// Finds the step from what is remembered and there to what should be. `desired` may take over times from the report that is there, when nothing
-/// is remembered of it.
+/// Finds the step from what is remembered and there to what should be. `desired` may take over times from the report that is there:
+/// of all results when nothing is remembered of it, else of those that are new in this scan.
 pub(super) fn step(
     standing: &Standing,
     id: &ResourceId,
     mut desired: Option<&mut Report>,
     written: Option<&WrittenReport>,
     settings: &ReportSettings,
+    now_s: i64,
     read: ReadReport<'_>,
 ) -> Step {
     let actual = match standing {
@@ -131,9 +132,8 @@ pub(super) fn step(
         && there.ownership == Ownership::Ours
         && let Some(existing) = read(id).and_then(|json| report::parse(&json))
     {
-        if written.is_none() {
-            report.adopt_times(&existing);
-        }
+        // Another replica may have said before what this scan just found. What was known for longer is not for others to date.
+        report.adopt_times(&existing, |since_s| written.is_none() || since_s == now_s);
         if **report == existing {
             let (_, digest) = content(report, settings);
             return Step::Adopted(WrittenReport { digest, resource_version: there.resource_version.clone() });

@@ -64,6 +64,26 @@ pub enum KindState {
     Failed(String),
 }
 
+impl KindState {
+    /// The word that metrics and plans use.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::NotServed => "not_served",
+            Self::Forbidden(_) => "forbidden",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// What the server or the way to it said; `None` if nothing went wrong.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Listed | Self::NotServed => None,
+            Self::Forbidden(message) | Self::Failed(message) => Some(message),
+        }
+    }
+}
+
 /// What happened to one kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindOutcome {

@@ -76,6 +76,10 @@ use MetricKind::{Counter, Gauge};
 pub const BUILD_INFO: Metric =
     gauge("patrol_build_info", &["version"], "Always 1; the label tells the version.");
 
+/// `patrol_leader`
+pub const LEADER: Metric =
+    gauge("patrol_leader", &[], "1 while this replica leads, or is the only one; 0 while it stands by.");
+
 /// `patrol_scans_total`
 pub const SCANS: Metric = counter(
     "patrol_scans_total",
@@ -185,11 +189,6 @@ pub const REPORTS: Metric = counter(
 
 /// `patrol_state_bytes`
 pub const STATE_BYTES: Metric = gauge("patrol_state_bytes", &[], "Bytes of the state on disk.");
-/// `patrol_state_live_bytes`
-pub const STATE_LIVE_BYTES: Metric =
-    gauge("patrol_state_live_bytes", &[], "Bytes of the state's records, without what the database adds.");
-/// `patrol_state_records`
-pub const STATE_RECORDS: Metric = gauge("patrol_state_records", &[], "Records of the state.");
 /// `patrol_state_degraded`
 pub const STATE_DEGRADED: Metric = gauge(
     "patrol_state_degraded",
@@ -282,6 +281,7 @@ pub const CONFIG_RELOADS: Metric = counter(
 /// Every metric, in the order in which they are described.
 pub const METRICS: &[Metric] = &[
     BUILD_INFO,
+    LEADER,
     SCANS,
     SCAN_START,
     SCAN_END,
@@ -302,8 +302,6 @@ pub const METRICS: &[Metric] = &[
     KIND_PROBLEM,
     REPORTS,
     STATE_BYTES,
-    STATE_LIVE_BYTES,
-    STATE_RECORDS,
     STATE_DEGRADED,
     STATE_FAULTS,
     STATE_REBUILDS,

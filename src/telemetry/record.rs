@@ -1,6 +1,7 @@
 //! Turns what happened into metrics: one method for each thing that the wiring tells.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::families::Families;
 use super::metrics::{self as table, METRICS, Metric, MetricKind};
 use crate::limits;
 use crate::model::Status;
-use crate::policy::{CompiledPolicy, Standing};
+use crate::policy::CompiledPolicy;
 use crate::report::reported_status;
 use crate::scan::{KindState, ScanOutcome};
 use crate::store::{Faults, Health};
@@ -52,7 +53,7 @@ struct Inner {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     families: Mutex<Families>,
-    has_policy_reporter_names: bool,
+    has_policy_reporter_names: AtomicBool,
 }
 
 impl std::fmt::Debug for Telemetry {
@@ -146,6 +147,7 @@ impl Telemetry {
         }
         let handle = recorder.handle();
         let families = Mutex::default();
+        let has_policy_reporter_names = AtomicBool::new(has_policy_reporter_names);
         let telemetry = Self(Arc::new(Inner { recorder, handle, families, has_policy_reporter_names }));
         telemetry.start_series();
         telemetry
@@ -203,6 +205,39 @@ impl Telemetry {
     /// Moves observed values into their buckets; without it they pile up while nobody scrapes. To be called every few seconds.
     pub fn run_upkeep(&self) {
         self.0.handle.run_upkeep();
+    }
+
+    /// Says from the next scan on whether results are also given under Policy Reporter's name.
+    pub fn set_policy_reporter_names(&self, has: bool) {
+        self.0.has_policy_reporter_names.store(has, Ordering::Relaxed);
+    }
+
+    /// Tells whether this replica leads. What the leader tells of results and schedules is its successor's from
+    /// then on: both together would count twice.
+    pub fn record_leader(&self, leads: bool) {
+        self.set(&table::LEADER, &[], f64::from(u8::from(leads)));
+        if leads {
+            return;
+        }
+        self.keep_schedules(&[]);
+        let mut families = self.families();
+        for metric in [
+            table::POLICY_RESULTS,
+            table::REPORTER_RESULTS,
+            table::REPORTER_CLUSTER_RESULTS,
+            table::OBJECTS,
+            table::KIND_PROBLEM,
+        ] {
+            families.clear(&metric);
+        }
+    }
+
+    /// Tells how policies stand: all that a scan met, those included that it does not evaluate.
+    pub fn record_standings(&self, policies: &[Arc<CompiledPolicy>]) {
+        for word in ["scanned", "folder_only", "not_scanned"] {
+            let n = policies.iter().filter(|policy| policy.standing.as_str() == word).count();
+            self.set(&table::POLICIES, &[word], n as f64);
+        }
     }
 
     /// Tells that a scan starts.
@@ -269,12 +304,7 @@ impl Telemetry {
         families.clear(&table::OBJECTS);
         families.clear(&table::KIND_PROBLEM);
         for kind in &outcome.kinds {
-            let state = match kind.state {
-                KindState::Listed => "listed",
-                KindState::NotServed => "not_served",
-                KindState::Forbidden(_) => "forbidden",
-                KindState::Failed(_) => "failed",
-            };
+            let state = kind.state.as_str();
             families.set(&table::OBJECTS, &[&kind.kind], kind.n_objects as f64);
             if state != "listed" {
                 families.set(&table::KIND_PROBLEM, &[&kind.kind, state], 1.0);
@@ -288,11 +318,6 @@ impl Telemetry {
     }
 
     fn record_policies(&self, outcome: &ScanOutcome, policies: &[Arc<CompiledPolicy>]) {
-        let standing = |word: &str| {
-            let n = policies.iter().filter(|policy| standing_word(&policy.standing) == word).count();
-            self.set(&table::POLICIES, &[word], n as f64);
-        };
-        ["scanned", "folder_only", "not_scanned"].into_iter().for_each(standing);
         let names: std::collections::BTreeSet<String> =
             policies.iter().map(|p| p.key.report_name()).collect();
         let mut families = self.families();
@@ -341,7 +366,7 @@ impl Telemetry {
             let [severity, category, source] = rest;
             let all = [name.as_str(), namespace, status, severity, category, source];
             families.add(&table::POLICY_RESULTS, &all, *n as f64);
-            if !self.0.has_policy_reporter_names {
+            if !self.0.has_policy_reporter_names.load(Ordering::Relaxed) {
                 continue;
             }
             if namespace.is_empty() {
@@ -367,14 +392,8 @@ impl Telemetry {
         }
     }
 
-    /// Tells the state of the store; `records` are the number of records and their bytes, where somebody walked over them.
-    pub fn record_store(
-        &self,
-        faults: &Faults,
-        health: &Health,
-        bytes_on_disk: u64,
-        records: Option<(u64, u64)>,
-    ) {
+    /// Tells the state of the store.
+    pub fn record_store(&self, faults: &Faults, health: &Health, bytes_on_disk: u64) {
         for (fault, n) in [
             ("checksum_mismatch", faults.checksum_mismatch),
             ("version_mismatch", faults.version_mismatch),
@@ -389,10 +408,6 @@ impl Telemetry {
         self.count_to(&table::STATE_REBUILDS, &[], faults.quarantined);
         self.set(&table::STATE_DEGRADED, &[], f64::from(u8::from(*health != Health::Ok)));
         self.set(&table::STATE_BYTES, &[], bytes_on_disk as f64);
-        if let Some((n_records, live_bytes)) = records {
-            self.set(&table::STATE_RECORDS, &[], n_records as f64);
-            self.set(&table::STATE_LIVE_BYTES, &[], live_bytes as f64);
-        }
     }
 
     /// Tells how often a schedule fired and why; the totals since the start, and the time between its runs.
@@ -454,14 +469,6 @@ impl Telemetry {
 fn known_verb(verb: &str) -> &'static str {
     const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "discover"];
     VERBS.into_iter().find(|known| *known == verb).unwrap_or("other")
-}
-
-fn standing_word(standing: &Standing) -> &'static str {
-    match standing {
-        Standing::Scanned => "scanned",
-        Standing::FolderOnly { .. } => "folder_only",
-        Standing::NotScanned { .. } => "not_scanned",
-    }
 }
 
 fn key(metric: &Metric, labels: &[&str]) -> Key {

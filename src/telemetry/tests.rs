@@ -90,10 +90,11 @@ fn busy(has_policy_reporter_names: bool) -> Telemetry {
     let telemetry = Telemetry::new(has_policy_reporter_names);
     let policy = policy("disallow-host-path", true);
     telemetry.record_scan_start("default", at(1000), at(1003));
+    telemetry.record_standings(std::slice::from_ref(&policy));
     telemetry.record_scan(&run(), &outcome(&policy), &[policy]);
     telemetry.record_failed_scan(&run());
     let faults = Faults { checksum_mismatch: 1, quarantined: 1, ..Faults::default() };
-    telemetry.record_store(&faults, &Health::Degraded { reason: "disk".into() }, 4096, Some((12, 2048)));
+    telemetry.record_store(&faults, &Health::Degraded { reason: "disk".into() }, 4096);
     let requests = [
         ("list", "apps/deployments", 200, 3),
         ("list", "apps/daemonsets", 200, 1),
@@ -291,7 +292,6 @@ fn a_scan_is_counted_in_every_part() {
             ("patrol_state_rebuilds_total", 1.0),
             ("patrol_state_degraded", 1.0),
             ("patrol_state_bytes", 4096.0),
-            ("patrol_state_records", 12.0),
             ("patrol_api_requests_total{verb=\"list\",group=\"apps\",code=\"200\"}", 4.0),
             ("patrol_api_requests_total{verb=\"other\",group=\"\",code=\"none\"}", 1.0),
             ("patrol_policies{standing=\"scanned\"}", 1.0),
@@ -359,6 +359,29 @@ fn series_that_vanish_are_removed() {
     let text = telemetry.render();
     for metric in left.iter().filter(|metric| metric.labels.first() == Some(&"schedule")) {
         assert!(!text.contains(&format!("\n{}{{", metric.name)), "{}", metric.name);
+    }
+}
+
+#[test]
+fn a_replica_that_stands_by_tells_no_results_and_no_schedules() {
+    let telemetry = busy(true);
+    assert_values(&telemetry.render(), &[("patrol_leader", 0.0)]);
+    telemetry.record_leader(true);
+    let text = telemetry.render();
+    assert_values(&text, &[("patrol_leader", 1.0)]);
+    assert!(
+        text.contains("\npatrol_policy_results{") && text.contains("\npatrol_schedule_interval_seconds{")
+    );
+    telemetry.record_leader(false);
+    let text = telemetry.render();
+    assert_values(&text, &[("patrol_leader", 0.0)]);
+    for gone in [
+        "patrol_policy_results",
+        "policy_report_result",
+        "patrol_schedule_interval_seconds",
+        "patrol_objects",
+    ] {
+        assert!(!text.contains(&format!("\n{gone}{{")), "{gone}: {text}");
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{ClusterArgs, ScanArgs, exit, scanned_listing, tell, watched};
 use crate::app::{Request, Scanner, ScannerSettings, cluster_settings};
 use crate::cli::{Exit, input, run, say};
-use crate::cluster::ClusterClient;
+use crate::cluster::{ClusterClient, Leadership};
 use crate::config::{Checked, Filters};
 use crate::folder::FolderSink;
 use crate::matching::ResourceFilters;
@@ -54,7 +54,7 @@ pub(super) async fn run(
         progress: Arc::default(),
     };
     let (stop, progress) = (request.stop.clone(), Arc::clone(&request.progress));
-    let scanner = Scanner::new(client, state);
+    let scanner = Scanner::new(client, state, Leadership::unopposed());
     let done = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await??;
     input::tell_catalog(&done.catalog);
     for policy in &done.catalog.policies {
@@ -91,7 +91,8 @@ pub(in crate::cli) async fn plan(
         stop: Stop::default(),
         progress: Arc::default(),
     };
-    let done = Scanner::new(client, Some(state.clone())).scan(&settings, request).await?;
+    let scanner = Scanner::new(client, Some(state.clone()), Leadership::unopposed());
+    let done = scanner.scan(&settings, request).await?;
     Ok((label, state, done.outcome))
 }
 
