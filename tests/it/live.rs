@@ -10,6 +10,7 @@ mod faults;
 mod mutations;
 mod proxy;
 mod scans;
+mod service;
 mod shapes;
 mod versions;
 mod world;

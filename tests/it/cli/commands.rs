@@ -416,3 +416,19 @@ const POLICY_IN_JSON: &str = r#"{"apiVersion": "kyverno.io/v1", "kind": "Cluster
   {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}, "exclude": {"any": [{"resources": {"kinds": ["*"]}}]},
    "validate": {"message": "\u00e9 {{ a b }}", "deny": {}}}]}}
 "#;
+
+#[test]
+fn roles_are_printed_for_the_kinds_that_are_asked_for() {
+    let place = Place::new();
+    let shipped = place.run(&["rbac"]).exits(0).stdout;
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/manifests/rbac.yaml");
+    assert_eq!(shipped, std::fs::read_to_string(file).unwrap());
+    let few = place.run(&["rbac", "widgets.example.com", "--namespace", "tools"]).exits(0).stdout;
+    assert!(
+        few.contains("- widgets\n") && few.contains("namespace: tools") && !few.contains("- pods\n"),
+        "{few}"
+    );
+    let more = place.run(&["rbac", "--also", "secrets"]).exits(0).stdout;
+    assert!(more.contains("- secrets\n") && more.contains("- pods\n"), "{more}");
+    place.run(&["rbac", "Pods"]).exits(2).says(&["must be a plural such as `pods`"]);
+}

@@ -464,3 +464,32 @@ async fn a_page_with_too_many_bytes_is_asked_for_again_in_smaller_pages() {
     assert_eq!(patrol.scan().await.work(), (0, 0, 0));
     assert_eq!(lists(), 7 + 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_of_one_megabyte_and_a_policy_with_a_name_of_two_hundred_characters_are_like_any_other() {
+    let Some(world) = World::begin("fault-sizes").await else { return };
+    // The most that a ConfigMap may hold: one MiB of keys and values.
+    let text = "x".repeat((1 << 20) - "text".len());
+    let metadata = json!({"name": "large", "namespace": world.ns});
+    world
+        .create(
+            &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": text}}),
+        )
+        .await;
+    let name = "n".repeat(200);
+    let mut long = policy(&name, "red");
+    long["spec"]["rules"][0]["match"] =
+        json!({"any": [{"resources": {"kinds": ["ConfigMap"], "namespaces": [world.ns]}}]});
+    long["spec"]["rules"][0]["validate"]["pattern"] = json!({"data": {"text": "*y"}});
+    world.create(&long).await;
+    let patrol = world.patrol().await;
+    let seen = patrol.scan().await;
+    assert!(seen.problems.is_empty() && seen.outcome.totals.problems.is_empty(), "{}", seen.told());
+    let report = &world.reports().await["large"];
+    assert_eq!(report.get(&name).map(String::as_str), Some("fail"), "{report:?}");
+    let again = patrol.restarted().await.scan().await;
+    assert_eq!(again.work(), (0, 0, 0), "{}", again.told());
+    world.delete("v1", "ConfigMap", "large").await;
+    patrol.scan().await;
+    assert!(!world.reports().await.contains_key("large"));
+}

@@ -65,7 +65,12 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts a proxy to the server of `upstream`, with its credentials.
     pub(crate) async fn start(upstream: Client) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at(([127, 0, 0, 1], 0).into(), upstream).await
+    }
+
+    /// As `start`, at an address that is free.
+    pub(crate) async fn start_at(address: std::net::SocketAddr, upstream: Client) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
         let rules = Arc::new(Rules::default());
         let app = Router::new().fallback(answer).with_state((upstream, Arc::clone(&rules)));
@@ -104,7 +109,7 @@ impl Proxy {
         self.break_after(0, usize::MAX, method, path, fault);
     }
 
-    /// How many requests were broken so far.
+    /// How often a request was broken since the last repair.
     pub(crate) fn n_hit(&self) -> usize {
         self.rules.rules.lock().expect("no panic while locked").iter().map(|rule| rule.n_hit).sum()
     }
