@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::parts::{Part, Parts, Reads};
+use super::parts::{Parts, Reads};
 use super::tape::{Document, Kind, Slot};
 
 /// One value of a document.
@@ -99,17 +99,11 @@ impl<'d> Node<'d> {
     }
 
     /// The value of a map's field; `None` if it is absent or this is no map.
+    #[inline]
     pub fn get(self, key: &str) -> Option<Node<'d>> {
         let Slot::Object { end, .. } = self.document.slot(self.index) else { return None };
         self.note(key);
-        let mut index = self.index + 1;
-        while index < end {
-            if self.document.str_at(index) == key {
-                return Some(self.entry(key, index + 1));
-            }
-            index = self.document.after(index + 1);
-        }
-        None
+        self.document.entry(self.index + 1, end, key).map(|index| self.entry(key, index))
     }
 
     /// The value at the end of a path of fields.
@@ -150,6 +144,7 @@ impl<'d> Node<'d> {
         entries
     }
 
+    #[inline]
     fn entry(self, key: &str, index: u32) -> Self {
         if self.index == 0 && self.reads.is_some() && key == "metadata" {
             Self { document: self.document, reads: self.reads, index, is_metadata: true }
@@ -158,12 +153,10 @@ impl<'d> Node<'d> {
         }
     }
 
+    #[inline]
     fn note(self, key: &str) {
         if let Some(reads) = self.reads {
-            let part = if self.is_metadata { Part::of_metadata(key) } else { Part::of_top_level(key) };
-            if let Some(part) = part {
-                reads.note(Parts::of(part));
-            }
+            reads.note_field(key, self.is_metadata);
         }
     }
 

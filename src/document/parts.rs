@@ -148,6 +148,14 @@ impl Reads {
         self.0.set(self.0.get() | parts.bits());
     }
 
+    /// Adds the part that a field of the object, or of its metadata, belongs to.
+    pub(super) fn note_field(&self, field: &str, is_of_metadata: bool) {
+        let part = if is_of_metadata { Part::of_metadata(field) } else { Part::of_top_level(field) };
+        if let Some(part) = part {
+            self.note(Parts::of(part));
+        }
+    }
+
     /// What was read.
     pub fn parts(&self) -> Parts {
         Parts::from_bits(self.0.get())

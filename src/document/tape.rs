@@ -50,6 +50,8 @@ pub(super) enum Slot {
     String {
         start: u32,
         len: u32,
+        /// The first four bytes, which tell most keys apart.
+        head: [u8; 4],
     },
     /// `end` is the index behind the last slot of the container.
     Array {
@@ -180,11 +182,28 @@ impl Document {
 
     pub(super) fn str_at(&self, index: u32) -> &str {
         match self.slot(index) {
-            Slot::String { start, len } => {
+            Slot::String { start, len, .. } => {
                 self.text.get(start as usize..start as usize + len as usize).unwrap_or("")
             }
             _ => "",
         }
+    }
+
+    /// Where the value of a key is, among the entries of the object that lie from `next` to `end`.
+    pub(super) fn entry(&self, mut next: u32, end: u32, key: &str) -> Option<u32> {
+        let (slots, text, head) = (self.slots.as_slice(), self.text.as_bytes(), head_of(key));
+        while next < end {
+            // Most keys differ in length or head, so most are passed over without a look at their text.
+            if let Some(Slot::String { start, len, head: known }) = slots.get(next as usize)
+                && *known == head
+                && *len as usize == key.len()
+                && text.get(*start as usize..*start as usize + key.len()) == Some(key.as_bytes())
+            {
+                return Some(next + 1);
+            }
+            next = self.after(next + 1);
+        }
+        None
     }
 
     /// The index behind the value at `index`.
@@ -322,7 +341,7 @@ impl Document {
     fn push_str(&mut self, text: &str) {
         let start = to_u32(self.text.len());
         self.text.push_str(text);
-        self.push(Slot::String { start, len: to_u32(text.len()) });
+        self.push(Slot::String { start, len: to_u32(text.len()), head: head_of(text) });
     }
 
     /// Sets length and end of the container at `at`, whose contents have just been written, and lets the last of equal keys win.
@@ -356,11 +375,17 @@ impl Document {
     }
 
     fn has_duplicate_keys(&self, at: usize) -> bool {
-        let Some(Slot::Object { len, .. }) = self.slots.get(at) else { return false };
+        let Some(Slot::Object { len, end }) = self.slots.get(at) else { return false };
         if *len <= 12 {
-            return self
-                .keys_of(at)
-                .any(|(index, key)| self.keys_of(at).any(|(other, k)| other < index && k == key));
+            let mut next = to_u32(at) + 1;
+            while next < *end {
+                let behind = self.after(next + 1);
+                if self.entry(behind, *end, self.str_at(next)).is_some() {
+                    return true;
+                }
+                next = behind;
+            }
+            return false;
         }
         let mut keys: Vec<&str> = self.keys_of(at).map(|(_, key)| key).collect();
         keys.sort_unstable();
@@ -386,12 +411,21 @@ impl Document {
         let text_offset = to_u32(self.text.len());
         self.text.push_str(&object.text);
         self.slots.extend(object.slots.iter().map(|slot| match *slot {
-            Slot::String { start, len } => Slot::String { start: start + text_offset, len },
+            Slot::String { start, len, head } => Slot::String { start: start + text_offset, len, head },
             Slot::Array { len, end } => Slot::Array { len, end: end + slots_offset },
             Slot::Object { len, end } => Slot::Object { len, end: end + slots_offset },
             scalar => scalar,
         }));
     }
+}
+
+/// The first four bytes of a text, with zeros behind a shorter one.
+fn head_of(text: &str) -> [u8; 4] {
+    text.as_bytes().first_chunk().copied().unwrap_or_else(|| {
+        let mut head = [0; 4];
+        head.iter_mut().zip(text.bytes()).for_each(|(place, byte)| *place = byte);
+        head
+    })
 }
 
 /// Offsets fit because a document is at most [`limits::DOCUMENT_BYTES_MAX`] long.
