@@ -11,15 +11,41 @@ use crate::model::{FactValue, Fingerprint, Gvk};
 mod tests;
 
 /// A hash under construction; everything written is delimited, so that `("ab", "c")` and `("a", "bc")` differ.
-#[derive(Clone, Debug)]
-pub struct Hasher(blake3::Hasher);
+///
+/// What is written is a few bytes at a time, so it is gathered first: hashing it in one piece takes a quarter of the time.
+#[derive(Clone, Debug, Default)]
+pub struct Hasher {
+    gathered: Vec<u8>,
+    /// What was gathered before, if it was much.
+    hashed: Option<Box<blake3::Hasher>>,
+}
+
+/// As many bytes are gathered.
+const GATHERED_BYTES: usize = 16 * 1024;
 
 impl Hasher {
     /// Starts a hash under a domain tag, such as `patrol/part/1`.
     pub fn new(domain: &str) -> Self {
-        let mut hasher = Self(blake3::Hasher::new());
+        let mut hasher = Self::default();
         hasher.str(domain);
         hasher
+    }
+
+    /// Starts over under a domain tag.
+    fn restart(&mut self, domain: &str) {
+        self.gathered.clear();
+        self.hashed = None;
+        self.str(domain);
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.gathered.len() + bytes.len() > GATHERED_BYTES {
+            let hashed = self.hashed.get_or_insert_default();
+            hashed.update(&self.gathered).update(bytes);
+            self.gathered.clear();
+        } else {
+            self.gathered.extend_from_slice(bytes);
+        }
     }
 
     /// Adds text.
@@ -30,19 +56,19 @@ impl Hasher {
     /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.u64(bytes.len() as u64);
-        self.0.update(bytes);
+        self.add(bytes);
         self
     }
 
     /// Adds a number.
     pub fn u64(&mut self, number: u64) -> &mut Self {
-        self.0.update(&number.to_le_bytes());
+        self.add(&number.to_le_bytes());
         self
     }
 
     /// Adds another fingerprint.
     pub fn print(&mut self, print: Fingerprint) -> &mut Self {
-        self.0.update(&print.0);
+        self.add(&print.0);
         self
     }
 
@@ -72,15 +98,17 @@ impl Hasher {
     }
 
     fn tag(&mut self, tag: u8) -> &mut Self {
-        self.0.update(&[tag]);
+        self.add(&[tag]);
         self
     }
 
     /// The fingerprint.
     pub fn finish(&self) -> Fingerprint {
-        let mut bytes = [0; 16];
-        self.0.finalize_xof().fill(&mut bytes);
-        Fingerprint(bytes)
+        let hash = match &self.hashed {
+            None => blake3::hash(&self.gathered),
+            Some(hashed) => hashed.clone().update(&self.gathered).finalize(),
+        };
+        hash.as_bytes().first_chunk().map_or_else(Fingerprint::default, |bytes| Fingerprint(*bytes))
     }
 }
 
@@ -111,24 +139,26 @@ pub fn of_fact(value: &FactValue) -> Fingerprint {
 pub struct PartPrints(pub [Fingerprint; Part::ALL.len()]);
 
 impl PartPrints {
-    /// Computes all of them in one pass over the object.
+    /// Computes all of them.
     pub fn of(object: &Document) -> Self {
-        let mut hashers = Part::ALL.map(|part| Hasher::new(part.name()));
-        let mut add = |part: Option<Part>, key: &str, value: Node<'_>| {
-            if let Some(hasher) = part.and_then(|part| hashers.get_mut(part as usize)) {
-                hasher.str(key).node(value);
-            }
-        };
-        for (key, value) in object.root().sorted_entries() {
-            if key == "metadata" {
-                for (key, value) in value.sorted_entries() {
-                    add(Part::of_metadata(key), key, value);
+        let root = object.root();
+        let top_level = root.sorted_entries();
+        let metadata = root.get("metadata").map(Node::sorted_entries).unwrap_or_default();
+        let mut hasher = Hasher::default();
+        Self(Part::ALL.map(|part| {
+            hasher.restart(part.name());
+            for (key, value) in &top_level {
+                if *key == "metadata" {
+                    let of_part = metadata.iter().filter(|(key, _)| Part::of_metadata(key) == Some(part));
+                    of_part.for_each(|(key, value)| {
+                        hasher.str(key).node(*value);
+                    });
+                } else if Part::of_top_level(key) == Some(part) {
+                    hasher.str(key).node(*value);
                 }
-            } else {
-                add(Part::of_top_level(key), key, value);
             }
-        }
-        Self(hashers.map(|hasher| hasher.finish()))
+            hasher.finish()
+        }))
     }
 
     /// The parts in which two objects differ.

@@ -96,3 +96,25 @@ fn a_form_counts_with_its_version_and_only_where_it_was_read() {
     assert_ne!(base.over(&[1], Parts::NONE), base.over(&[0], Parts::NONE));
     assert_ne!(base.over(&[0, 1], spec), base.over(&[0], spec));
 }
+
+#[test]
+fn pieces_are_hashed_as_the_whole_however_they_are_gathered() {
+    for sizes in [
+        vec![0],
+        vec![1, 63, 64],
+        vec![GATHERED_BYTES - 40, 100, 7],
+        vec![100_000, 1, 40_000],
+        vec![9; 5_000],
+    ] {
+        let (mut hasher, mut whole) = (Hasher::new("patrol/test/1"), Vec::new());
+        whole.extend_from_slice(&13_u64.to_le_bytes());
+        whole.extend_from_slice(b"patrol/test/1");
+        for (at, n) in sizes.iter().enumerate() {
+            let piece = vec![u8::try_from(at % 251).unwrap(); *n];
+            hasher.bytes(&piece);
+            whole.extend_from_slice(&(piece.len() as u64).to_le_bytes());
+            whole.extend_from_slice(&piece);
+        }
+        assert_eq!(hasher.finish().0, blake3::hash(&whole).as_bytes()[..16], "{sizes:?}");
+    }
+}

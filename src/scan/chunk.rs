@@ -291,14 +291,14 @@ impl Worker<'_> {
         let start = Instant::now();
         let run = evaluate(policy, forms, judge.forms, ctx.scan.settings.now, &ctx.facts, &mut self.known);
         self.cost(judge.position, start);
-        kept.is_unsettled |= run.is_transient;
-        let outcomes = date(run.outcomes.clone(), before.map_or(&[], |verdict| &verdict.outcomes), now_s);
+        let Evaluated { outcomes, parts, facts, volatility, is_transient } = run;
+        kept.is_unsettled |= is_transient;
         let before_outcomes = before.map_or(&[][..], |verdict| &verdict.outcomes);
+        let outcomes = date(outcomes, before_outcomes, now_s);
         let is_same = before.is_some() && before_outcomes == outcomes;
         if !is_same {
             self.drift(&policy.key, id, before_outcomes, &outcomes);
         }
-        let Evaluated { parts, facts, volatility, .. } = run;
         Verdict {
             policy: policy.key.clone(),
             policy_print: policy.fingerprint,
