@@ -265,6 +265,12 @@ pub const POLICY_LIST_BYTES_MAX: usize = 256 << 20;
 /// expressions stay under 10.
 pub const REGEXP_NESTING_MAX: u32 = 200;
 
+/// Regular expressions from resources and parameters that a thread keeps compiled; a policy has one or two.
+pub const REGEXPS_KEPT_MAX: usize = 16;
+
+/// Memory that each of them may take, in bytes; larger ones are compiled whenever they are used.
+pub const REGEXP_KEPT_BYTES_MAX: usize = 256 * 1024;
+
 /// Memory that one compiled regular expression may take, in bytes.
 pub const REGEXP_COMPILED_BYTES_MAX: usize = 32 * 1024 * 1024;
 

@@ -4,10 +4,13 @@
 //! to the `regex` crate, since the same text can mean other things there. Matching is linear and
 //! leftmost-first in both. Only valid UTF-8 is searched; POSIX (leftmost-longest) mode is not offered.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use regex::{Captures, Regex, RegexBuilder};
 
 use super::compiled;
-use crate::limits::{REGEXP_COMPILED_BYTES_MAX, REGEXP_NESTING_MAX};
+use crate::limits::{REGEXP_COMPILED_BYTES_MAX, REGEXP_KEPT_BYTES_MAX, REGEXP_NESTING_MAX, REGEXPS_KEPT_MAX};
 
 mod class;
 #[cfg(test)]
@@ -83,10 +86,36 @@ pub struct Regexp {
 impl Regexp {
     /// Compiles what `regexp.Compile` accepts.
     pub fn compile(source: &str) -> Result<Self, RegexpError> {
+        Self::compile_within(source, REGEXP_COMPILED_BYTES_MAX)
+    }
+
+    /// The same for a text that is known only when it is used, such as a field of a resource: the expressions
+    /// used last by this thread are kept, since compiling one takes a hundred times as long as a match.
+    pub fn shared(source: &str) -> Result<Rc<Self>, RegexpError> {
+        thread_local! {
+            static KEPT: RefCell<Vec<Rc<Regexp>>> = const { RefCell::new(Vec::new()) };
+        }
+        KEPT.with_borrow_mut(|kept| {
+            if let Some(at) = kept.iter().position(|known| known.as_str() == source) {
+                kept.get_mut(..=at).unwrap_or_default().rotate_right(1);
+            } else {
+                let Ok(regexp) = Self::compile_within(source, REGEXP_KEPT_BYTES_MAX) else {
+                    return Self::compile(source).map(Rc::new);
+                };
+                kept.truncate(REGEXPS_KEPT_MAX - 1);
+                kept.insert(0, Rc::new(regexp));
+            }
+            kept.first()
+                .cloned()
+                .ok_or_else(|| RegexpError { kind: RegexpErrorKind::Internal, fragment: source.to_owned() })
+        })
+    }
+
+    fn compile_within(source: &str, n_bytes_max: usize) -> Result<Self, RegexpError> {
         compiled::note();
         let translation = translate::translate(source)?;
         let regex = RegexBuilder::new(&translation.pattern)
-            .size_limit(REGEXP_COMPILED_BYTES_MAX)
+            .size_limit(n_bytes_max)
             .nest_limit(REGEXP_NESTING_MAX * 5)
             .build()
             .map_err(|error| RegexpError {

@@ -109,7 +109,7 @@ impl Time {
 
     /// `time.Parse(time.RFC3339, value)`; fractions of a second are accepted.
     pub fn parse_rfc3339(value: &str) -> Result<Self, TimeError> {
-        parse::parse(RFC3339, value)
+        parse::parse_usual(value).map_or_else(|| parse::parse(RFC3339, value), Ok)
     }
 
     /// `Format(layout)`.

@@ -433,3 +433,16 @@ fn hostile_expressions_are_refused() {
     let nested = "(?:a*".repeat(199) + &")*".repeat(199);
     assert!(Regexp::compile(&nested).is_ok());
 }
+
+#[test]
+fn expressions_used_again_are_kept_up_to_a_bound() {
+    let first = Regexp::shared("^a+$").unwrap();
+    assert!(first.is_match("aaa") && Rc::ptr_eq(&first, &Regexp::shared("^a+$").unwrap()));
+    for n in 0..REGEXPS_KEPT_MAX {
+        assert!(Regexp::shared(&format!("^b{{{n}}}$")).unwrap().is_match(&"b".repeat(n)));
+    }
+    assert!(!Rc::ptr_eq(&first, &Regexp::shared("^a+$").unwrap()));
+    let large = r"\pL{300}";
+    assert!(!Rc::ptr_eq(&Regexp::shared(large).unwrap(), &Regexp::shared(large).unwrap()));
+    assert_eq!(Regexp::shared("a**").unwrap_err(), Regexp::compile("a**").unwrap_err());
+}

@@ -64,6 +64,32 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Time, TimeError> {
     fields.finish().map_err(|text| problem(text.to_owned()))
 }
 
+/// The form in which Kubernetes writes times, `2006-01-02T15:04:05Z`. Everything else is left to the layout,
+/// which knows what to accept and how to refuse.
+pub(super) fn parse_usual(value: &str) -> Option<Time> {
+    const SHAPE: &[u8; 20] = b"0000-00-00T00:00:00Z";
+    let bytes = value.as_bytes();
+    let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
+    if bytes.len() != SHAPE.len() || !bytes.iter().zip(SHAPE).all(fits) {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        let digits = bytes.get(from..to).unwrap_or_default();
+        digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+    };
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    if !(1..=12).contains(&month) || !(1..=days_in(month, year)).contains(&day) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let clock = (hour * 60 + minute) * 60 + second;
+    let unix = days_until(year, month, day) * super::SECONDS_PER_DAY + clock;
+    Some(Time { unix, nanos: 0, zone: Zone::utc() })
+}
+
 fn quote_bytes(bytes: &[u8]) -> String {
     // Only a layout with a literal beyond ASCII can leave the text inside a character.
     let mut quoted = String::from("\"");

@@ -206,6 +206,23 @@ fn times_print_as_go_prints_them() {
 }
 
 #[test]
+fn the_usual_form_of_rfc3339_is_read_as_its_layout_reads_it() {
+    let times =
+        ["2024-02-29T23:59:59Z", "0000-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "1970-01-01T00:00:01Z"];
+    let others =
+        ["2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z"];
+    let texts =
+        ["2024-01-00T00:00:00Z", "2024-01-01t00:00:00Z", "2024-01-01T00:00:00+", "2024-01-01T00:00:0éZ"];
+    for text in times.into_iter().chain(others).chain(texts) {
+        let (read, wanted) = (Time::parse_rfc3339(text), Time::parse(RFC3339, text));
+        let unix = |time: Time| (time.unix(), time.nanosecond(), time.offset_seconds());
+        assert_eq!(read.map(unix), wanted.map(unix), "{text}");
+    }
+    assert!(times.iter().all(|text| parse::parse_usual(text).is_some()));
+    assert!(others.iter().chain(&texts).all(|text| parse::parse_usual(text).is_none()));
+}
+
+#[test]
 fn arithmetic_agrees_with_go() {
     for (time, span, sum, truncated) in MOVED {
         let time = Time::parse_rfc3339(time).unwrap();

@@ -133,7 +133,7 @@ fn validating(args: &[Value<'_>], _: &Value<'_>) -> u64 {
 }
 
 fn is_match(pattern: &str, text: &str) -> Result<bool, EvalError> {
-    let regex = Regexp::compile(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
+    let regex = Regexp::shared(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
     Ok(regex.is_match(text))
 }
 
@@ -289,7 +289,7 @@ fn is_datetime(text: &str) -> Result<bool, EvalError> {
     if !is_date(date) {
         return Ok(false);
     }
-    let regex = Regexp::compile(CLOCK).map_err(|error| EvalError::failed(error.to_string()))?;
+    let regex = Regexp::shared(CLOCK).map_err(|error| EvalError::failed(error.to_string()))?;
     let Some(groups) = regex.captures(clock) else { return Ok(false) };
     let part = |at: usize| groups.get(at).copied().flatten().unwrap_or("");
     Ok(part(1) <= "23" && part(2) <= "59" && part(3) <= "59")

@@ -1,5 +1,8 @@
 //! `find` and `findAll` (`pkg/cel/library/regex.go`).
 
+use std::rc::Rc;
+
+use crate::gostd::regexp::Regexp;
 use crate::lang::cel::{Context, Entry, EvalError, Value};
 
 use super::arguments::{int, text};
@@ -24,10 +27,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     .costing(costs::matching),
 ];
 
-fn compiled<'c>(
-    ctx: &'c mut Context<'_, '_>,
-    pattern: &str,
-) -> Result<&'c crate::gostd::regexp::Regexp, EvalError> {
+fn compiled(ctx: &mut Context<'_, '_>, pattern: &str) -> Result<Rc<Regexp>, EvalError> {
     ctx.regex(pattern).map_err(|error| EvalError::failed(format!("Illegal regex: {error}")))
 }
 

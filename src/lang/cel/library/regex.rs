@@ -1,5 +1,7 @@
 //! `regex.extract`, `regex.extractAll`, `regex.replace` (cel-go's `ext/regex.go`).
 
+use std::rc::Rc;
+
 use super::super::environment::Entry;
 use super::super::error::EvalError;
 use super::super::value::Value;
@@ -49,8 +51,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-fn with_one_group(pattern: &str) -> Result<Regexp, EvalError> {
-    let regex = Regexp::compile(pattern)
+fn with_one_group(pattern: &str) -> Result<Rc<Regexp>, EvalError> {
+    let regex = Regexp::shared(pattern)
         .map_err(|error| EvalError::failed(format!("given regex is invalid: {error}")))?;
     if regex.n_groups() > 1 {
         return Err(EvalError::failed(format!(
@@ -69,7 +71,7 @@ fn replace<'d>(target: &str, pattern: &str, template: &str, count: i64) -> Resul
         return Err(EvalError::Fixed("integer overflow"));
     }
     let n_max = usize::try_from(count).ok();
-    let regex = Regexp::compile(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
+    let regex = Regexp::shared(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
     let (mut out, mut rest) = (String::with_capacity(target.len()), target);
     for groups in regex.captures_all(target, n_max) {
         let replacement = expand(template, &groups)?;
