@@ -202,8 +202,9 @@ impl Checker<'_> {
             return (field_of_object(ir, field), Type::Dyn);
         }
         let is_message = matches!(kind, Type::Struct(_));
+        let is_optional = is_optional || self.mapping.substitute(&kind, false).unwrap_optional().is_some();
         let kind = self.field_type(expr.at, &kind, field, is_optional);
-        let selected = Ir::Select { operand: Box::new(ir), field: field.into(), is_optional };
+        let selected = if is_optional { ir.opt_select(field) } else { ir.select(field) };
         (if is_message { self.as_declared(selected, &kind) } else { selected }, kind)
     }
 
@@ -365,7 +366,7 @@ impl Checker<'_> {
 
 /// A field of an object literal: null where the literal does not set it.
 fn field_of_object(operand: Ir, field: &str) -> Ir {
-    let set = Ir::Select { operand: Box::new(operand), field: field.into(), is_optional: true };
+    let set = operand.opt_select(field);
     Ir::OptOr { left: Box::new(set), right: Box::new(Ir::Const(Const::Null)), unwraps: true }
 }
 

@@ -8,6 +8,10 @@ mod access;
 mod fold;
 mod operators;
 
+use std::rc::Rc;
+use std::slice;
+
+use super::environment::Overload;
 use super::error::{COST_LIMIT_EXCEEDED, EvalError, NO_SUCH_OVERLOAD};
 use super::ir::{Call, Ir, MapEntry};
 use super::program::Program;
@@ -15,6 +19,7 @@ use super::types::Type;
 use super::value::{Key, MapValue, Value, go_display};
 use crate::gostd::regexp::Regexp;
 
+use access::Maybe;
 pub(crate) use operators::{add, size_of};
 
 /// What the names of an environment mean in one evaluation.
@@ -50,8 +55,6 @@ pub struct Context<'a, 'd> {
     activation: &'a dyn Activation<'d>,
     cost: u64,
     limit: u64,
-    /// The expression compiled last, for loops over a pattern that is no constant.
-    regex: Option<Regexp>,
 }
 
 impl std::fmt::Debug for Context<'_, '_> {
@@ -73,12 +76,8 @@ impl<'d> Context<'_, 'd> {
     }
 
     /// A compiled regular expression in Go's syntax.
-    pub fn regex(&mut self, pattern: &str) -> Result<&Regexp, EvalError> {
-        if self.regex.as_ref().is_none_or(|known| known.as_str() != pattern) {
-            let compiled = Regexp::compile(pattern).map_err(|error| EvalError::failed(error.to_string()))?;
-            self.regex = Some(compiled);
-        }
-        self.regex.as_ref().ok_or(NO_SUCH_OVERLOAD)
+    pub fn regex(&mut self, pattern: &str) -> Result<Rc<Regexp>, EvalError> {
+        Regexp::shared(pattern).map_err(|error| EvalError::failed(error.to_string()))
     }
 }
 
@@ -88,6 +87,16 @@ enum Local<'d> {
     Unset,
     Set(Value<'d>),
     Failed(EvalError),
+}
+
+impl<'d> Local<'d> {
+    fn value(&self) -> Outcome<'d> {
+        match self {
+            Self::Set(value) => Ok(value.clone()),
+            Self::Failed(error) => Err(error.clone()),
+            Self::Unset => Err(NO_SUCH_OVERLOAD),
+        }
+    }
 }
 
 /// Locals that need no allocation.
@@ -107,7 +116,7 @@ impl<'a, 'd> Machine<'a, 'd> {
     pub(crate) fn new(program: &'d Program, activation: &'a dyn Activation<'d>, limit: u64) -> Self {
         Self {
             program,
-            context: Context { activation, cost: 0, limit, regex: None },
+            context: Context { activation, cost: 0, limit },
             inline: [const { Local::Unset }; INLINE_LOCALS],
             spill: vec![Local::Unset; program.n_locals.saturating_sub(INLINE_LOCALS)],
         }
@@ -147,30 +156,23 @@ impl<'a, 'd> Machine<'a, 'd> {
             }
             Ir::Local(slot) => {
                 self.charge(1)?;
-                match self.local(*slot) {
-                    Local::Set(value) => Ok(value.clone()),
-                    Local::Failed(error) => Err(error.clone()),
-                    Local::Unset => Err(NO_SUCH_OVERLOAD),
-                }
+                self.local(*slot).value()
             }
             Ir::Bound { slot, definition } => self.bound(*slot, *definition),
-            Ir::Select { operand, field, is_optional } => self.select(operand, field, *is_optional),
-            Ir::Has { operand, field } => self.has(operand, field),
-            Ir::Index { operand, index, is_optional } => self.index(operand, index, *is_optional),
-            Ir::Not(operand) => self.not(operand),
+            Ir::Select { operand, fields } => self.select(operand, fields),
+            Ir::OptSelect { .. } | Ir::Index { is_optional: true, .. } => self.optional(ir),
+            Ir::Index { operand, index, is_optional: false } => self.index(operand, index),
             Ir::Negate(operand) => self.negate(operand),
-            Ir::And(terms) => self.logic(terms, false),
-            Ir::Or(terms) => self.logic(terms, true),
             Ir::If(parts) => self.conditional(parts),
-            Ir::Binary(operator, is_unique, args) => self.binary(*operator, *is_unique, args),
-            Ir::InStrings(operand, strings) => self.in_strings(operand, strings),
-            Ir::Matches(operand, regex) => self.matches(operand, regex),
+            Ir::Binary(operator, is_unique, args) if !operator.is_relation() => {
+                self.arithmetic(*operator, *is_unique, args)
+            }
             Ir::Size(operand) => self.size(operand),
             Ir::Call(call) => self.call(call),
             Ir::List(elements) => self.list(elements),
             Ir::Map(entries) => self.map(entries, None),
             Ir::Message(name, entries) => self.map(entries, Some(name)),
-            Ir::Fold(fold) => self.fold(fold),
+            Ir::Fold(fold) if !fold.step.is_quantifier() => self.fold(fold),
             Ir::Bind { slot, body } => {
                 self.set_local(*slot, Local::Unset);
                 self.run(body)
@@ -178,6 +180,35 @@ impl<'a, 'd> Machine<'a, 'd> {
             Ir::OptMap { target, slot, body, wraps } => self.opt_map(target, *slot, body, *wraps),
             Ir::OptOr { left, right, unwraps } => self.opt_or(left, right, *unwraps),
             Ir::Fail(text) => Err(EvalError::failed(&**text)),
+            Ir::Has { .. }
+            | Ir::Not(_)
+            | Ir::And(_)
+            | Ir::Or(_)
+            | Ir::Binary(..)
+            | Ir::InStrings(..)
+            | Ir::Matches(..)
+            | Ir::Fold(_) => self.test(ir).map(Value::Bool),
+        }
+    }
+
+    /// Computes a condition; what gives only booleans is computed as one, without a value around it.
+    pub(crate) fn test(&mut self, ir: &'d Ir) -> Result<bool, EvalError> {
+        match ir {
+            Ir::Has { operand, field } => self.has(operand, field),
+            Ir::Not(operand) => self.not(operand),
+            Ir::And(terms) => self.logic(terms, false),
+            Ir::Or(terms) => self.logic(terms, true),
+            Ir::Binary(operator, is_unique, args) if operator.is_relation() => {
+                self.relation(*operator, *is_unique, args)
+            }
+            Ir::InStrings(operand, strings) => self.in_strings(operand, strings),
+            Ir::Matches(operand, regex) => self.matches(operand, regex),
+            Ir::Fold(fold) if fold.step.is_quantifier() => self.quantify(fold),
+            _ => match &self.run(ir) {
+                Ok(Value::Bool(value)) => Ok(*value),
+                Ok(_) => Err(NO_SUCH_OVERLOAD),
+                Err(error) => Err(error.clone()),
+            },
         }
     }
 
@@ -196,41 +227,32 @@ impl<'a, 'd> Machine<'a, 'd> {
             };
             self.set_local(slot, local);
         }
-        match self.local(slot) {
-            Local::Set(value) => Ok(value.clone()),
-            Local::Failed(error) => Err(error.clone()),
-            Local::Unset => Err(NO_SUCH_OVERLOAD),
-        }
+        self.local(slot).value()
     }
 
     /// `&&` (`decisive` is false) and `||`: a decisive term wins over errors, else the first error counts.
     #[inline(never)]
-    fn logic(&mut self, terms: &'d [Ir], decisive: bool) -> Outcome<'d> {
+    fn logic(&mut self, terms: &'d [Ir], decisive: bool) -> Result<bool, EvalError> {
         let mut failed = None;
         for term in terms {
-            match self.run(term) {
-                Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
-                Ok(Value::Bool(_)) => {}
-                Ok(_) => failed = failed.or(Some(NO_SUCH_OVERLOAD)),
+            match self.test(term) {
+                Ok(value) if value == decisive => return Ok(decisive),
+                Ok(_) => {}
                 Err(error) if error.is_absorbable() => failed = failed.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
-        failed.map_or(Ok(Value::Bool(!decisive)), Err)
+        failed.map_or(Ok(!decisive), Err)
     }
 
     #[inline(never)]
     fn conditional(&mut self, [condition, then, otherwise]: &'d [Ir; 3]) -> Outcome<'d> {
-        let branch = match self.run(condition)? {
-            Value::Bool(true) => then,
-            Value::Bool(false) => otherwise,
-            _ => return Err(NO_SUCH_OVERLOAD),
-        };
-        let value = self.run(branch)?;
-        if branch.is_attribute() {
+        let branch = if self.test(condition)? { then } else { otherwise };
+        let outcome = self.run(branch);
+        if branch.is_attribute() && outcome.is_ok() {
             self.context.cost = self.context.cost.saturating_sub(1);
         }
-        Ok(flatten(value))
+        flatten(outcome)
     }
 
     #[inline(never)]
@@ -277,7 +299,7 @@ impl<'a, 'd> Machine<'a, 'd> {
             }
         }
         self.charge(if message.is_some() { 40 } else { 30 })?;
-        Ok(Value::Map(std::rc::Rc::new(match message {
+        Ok(Value::Map(Rc::new(match message {
             Some(name) => MapValue::message(name, map.iter().cloned().collect()),
             None => map,
         })))
@@ -286,67 +308,81 @@ impl<'a, 'd> Machine<'a, 'd> {
     #[inline(never)]
     fn call(&mut self, call: &'d Call) -> Outcome<'d> {
         const FEW: usize = 4;
+        if let [arg] = call.args.as_slice() {
+            return match &self.run(arg) {
+                Ok(value) => self.apply(call, slice::from_ref(value)),
+                Err(error) => Err(error.clone()),
+            };
+        }
+        if call.args.len() > FEW {
+            let args = call.args.iter().map(|arg| self.run(arg)).collect::<Result<Vec<_>, _>>()?;
+            return self.apply(call, &args);
+        }
         let mut few = [const { Value::Null }; FEW];
-        let mut many = Vec::new();
-        let args: &[Value<'d>] = if call.args.len() <= FEW {
-            for (place, arg) in few.iter_mut().zip(&call.args) {
-                *place = self.run(arg)?;
-            }
-            few.get(..call.args.len()).unwrap_or(&[])
-        } else {
-            for arg in &call.args {
-                many.push(self.run(arg)?);
-            }
-            &many
-        };
-        for overload in &call.candidates {
-            if !overload.entry.is_guarded
+        for (place, arg) in few.iter_mut().zip(&call.args) {
+            *place = self.run(arg)?;
+        }
+        self.apply(call, few.get(..call.args.len()).unwrap_or(&[]))
+    }
+
+    /// Calls the first overload that takes the arguments.
+    fn apply(&mut self, call: &'d Call, args: &[Value<'d>]) -> Outcome<'d> {
+        let takes = |overload: &Overload| {
+            !overload.entry.is_guarded
                 || overload.params.iter().zip(args).all(|(kind, value)| fits(kind, value))
-            {
-                let result = (overload.entry.native)(&mut self.context, args)?;
-                let cost = overload.entry.cost.map_or(1, |cost| cost(args, &result));
-                self.charge(cost)?;
-                return Ok(result);
+        };
+        let Some(overload) = call.candidates.iter().find(|overload| takes(overload)) else {
+            let types: Vec<&str> = args.iter().map(Value::type_name).collect();
+            let text = format!("no such overload: {}({})", call.function, types.join(", "));
+            return Err(EvalError::failed(text));
+        };
+        let mut outcome = (overload.entry.native)(&mut self.context, args);
+        if let Ok(result) = &outcome {
+            let cost = overload.entry.cost.map_or(1, |cost| cost(args, result));
+            if let Err(error) = self.charge(cost) {
+                outcome = Err(error);
             }
         }
-        let types: Vec<&str> = args.iter().map(Value::type_name).collect();
-        Err(EvalError::failed(format!("no such overload: {}({})", call.function, types.join(", "))))
+        outcome
     }
 
     #[inline(never)]
     fn opt_map(&mut self, target: &'d Ir, slot: u16, body: &'d Ir, wraps: bool) -> Outcome<'d> {
-        match self.run(target)? {
-            Value::Optional(None) => Ok(Value::Optional(None)),
-            Value::Optional(Some(value)) => {
-                self.set_local(slot, Local::Set((*value).clone()));
+        match self.maybe(target)? {
+            Maybe::Nothing => Ok(Value::Optional(None)),
+            Maybe::Something(place) => {
+                self.set_local(slot, Local::Set(place.into_value()));
                 let result = self.run(body)?;
                 self.charge(3)?;
-                Ok(flatten(if wraps { Value::some(result) } else { result }))
+                flatten(Ok(if wraps { Value::some(result) } else { result }))
             }
-            other => Err(EvalError::failed(format!("no such overload: hasValue({})", other.type_name()))),
+            Maybe::Plain(place) => {
+                let value = place.into_value();
+                Err(EvalError::failed(format!("no such overload: hasValue({})", value.type_name())))
+            }
         }
     }
 
     #[inline(never)]
     fn opt_or(&mut self, left: &'d Ir, right: &'d Ir, unwraps: bool) -> Outcome<'d> {
-        match self.run(left)? {
-            Value::Optional(None) => self.run(right),
-            Value::Optional(Some(value)) if unwraps => Ok((*value).clone()),
-            value => Ok(value),
+        match self.maybe(left)? {
+            Maybe::Nothing => self.run(right),
+            Maybe::Something(place) if !unwraps => Ok(Value::some(place.into_value())),
+            Maybe::Something(place) | Maybe::Plain(place) => Ok(place.into_value()),
         }
     }
 }
 
 /// An optional in an optional loses a level where cel-go's conditional passes it on
 /// (`relativeAttribute.Resolve`).
-fn flatten(value: Value<'_>) -> Value<'_> {
-    match &value {
-        Value::Optional(Some(inner)) => match &**inner {
-            Value::Optional(Some(_)) => (**inner).clone(),
-            Value::Optional(None) => Value::some(Value::Null),
-            _ => value,
+fn flatten(outcome: Outcome<'_>) -> Outcome<'_> {
+    match &outcome {
+        Ok(Value::Optional(Some(inner))) => match &**inner {
+            Value::Optional(Some(_)) => Ok((**inner).clone()),
+            Value::Optional(None) => Ok(Value::some(Value::Null)),
+            _ => outcome,
         },
-        _ => value,
+        _ => outcome,
     }
 }
 

@@ -118,6 +118,21 @@ pub(crate) enum Operator {
     Matches,
 }
 
+impl Operator {
+    /// Whether the result is a boolean.
+    pub(crate) fn is_relation(self) -> bool {
+        !matches!(self, Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Modulo)
+    }
+
+    /// Whether the cost is that of an overload, and so not known where several are left.
+    pub(crate) fn has_overloads(self) -> bool {
+        matches!(
+            self,
+            Self::In | Self::Add | Self::Less | Self::LessEquals | Self::Greater | Self::GreaterEquals
+        )
+    }
+}
+
 /// A call through the table of functions.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -138,6 +153,13 @@ pub(crate) enum Step {
     TransformMap { filter: Option<Ir>, value: Ir },
     TransformMapEntry { filter: Option<Ir>, entry: Ir },
     SortBy(Ir),
+}
+
+impl Step {
+    /// Whether the result is a boolean, with its state in one word.
+    pub(crate) fn is_quantifier(&self) -> bool {
+        matches!(self, Self::All(_) | Self::Exists(_) | Self::ExistsOne(_))
+    }
 }
 
 /// A comprehension.
@@ -172,10 +194,15 @@ pub(crate) enum Ir {
         slot: u16,
         definition: u16,
     },
+    /// A chain of fields: `object.spec.replicas`.
     Select {
         operand: Box<Ir>,
+        fields: Vec<Box<str>>,
+    },
+    /// A field of an optional, or one that may be absent: an optional.
+    OptSelect {
+        operand: Box<Ir>,
         field: Box<str>,
-        is_optional: bool,
     },
     Has {
         operand: Box<Ir>,
@@ -226,6 +253,22 @@ pub(crate) enum Ir {
 }
 
 impl Ir {
+    /// A field of what an operation gives; chains become one operation.
+    pub(crate) fn select(self, field: &str) -> Self {
+        match self {
+            Self::Select { operand, mut fields } => {
+                fields.push(field.into());
+                Self::Select { operand, fields }
+            }
+            operand => Self::Select { operand: Box::new(operand), fields: vec![field.into()] },
+        }
+    }
+
+    /// The same where the field may be absent, or the operand is an optional.
+    pub(crate) fn opt_select(self, field: &str) -> Self {
+        Self::OptSelect { operand: Box::new(self), field: field.into() }
+    }
+
     /// Whether cel-go would see a chain of selections on a name.
     pub(crate) fn is_attribute(&self) -> bool {
         matches!(
@@ -234,6 +277,7 @@ impl Ir {
                 | Self::Local(_)
                 | Self::Bound { .. }
                 | Self::Select { .. }
+                | Self::OptSelect { .. }
                 | Self::Index { .. }
         )
     }

@@ -200,6 +200,8 @@ fn constants_are_computed_when_the_program_is_made() {
     assert!(matches!(program.root, Ir::InStrings(..)));
     let program = Program::compile(&env(), "object.kind.matches('^P')").expect("a program");
     assert!(matches!(program.root, Ir::Matches(..)));
+    let program = Program::compile(&env(), "object.spec['a'].b").expect("a program");
+    assert!(matches!(&program.root, Ir::Select { fields, .. } if fields.len() == 3));
     let program = Program::compile(&env(), "1 / 0").expect("a program");
     assert!(matches!(program.root, Ir::Binary(..)));
 }

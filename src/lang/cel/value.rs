@@ -112,6 +112,7 @@ pub enum Value<'d> {
 }
 
 impl<'d> From<Node<'d>> for Value<'d> {
+    #[inline]
     fn from(node: Node<'d>) -> Self {
         match node.kind() {
             Kind::Null => Self::Null,

@@ -141,15 +141,15 @@ fn contains(network: &Prefix, other: &Prefix) -> bool {
 }
 
 fn parse_ip(text: &str) -> Result<Addr, EvalError> {
-    let quoted = quote(text);
+    let refused = |before: &str, after: &str| EvalError::failed(format!("{before} {} {after}", quote(text)));
     let addr = Addr::parse(text).map_err(|error| {
-        EvalError::failed(format!("IP Address {quoted} parse error during conversion from string: {error}"))
+        refused("IP Address", &format!("parse error during conversion from string: {error}"))
     })?;
     if !addr.zone().is_empty() {
-        return Err(EvalError::failed(format!("IP address {quoted} with zone value is not allowed")));
+        return Err(refused("IP address", "with zone value is not allowed"));
     }
     if addr.is_v4_in_v6() {
-        return Err(EvalError::failed(format!("IPv4-mapped IPv6 address {quoted} is not allowed")));
+        return Err(refused("IPv4-mapped IPv6 address", "is not allowed"));
     }
     Ok(addr)
 }

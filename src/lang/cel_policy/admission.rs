@@ -76,6 +76,9 @@ impl<'d> Judge<'d> {
 
     /// Whether the match conditions are met: one that is false decides before one that fails.
     fn matches(&self, changed: Option<Node<'d>>, params: Option<Node<'d>>) -> Result<bool, Stop> {
+        if self.expressions.match_conditions.is_empty() {
+            return Ok(true);
+        }
         let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
         let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params).without_namespace();
         frame.set_object(changed);

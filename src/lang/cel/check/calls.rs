@@ -211,6 +211,15 @@ fn matches(text: Ir, pattern: Ir) -> Ir {
     Ir::Binary(Operator::Matches, true, Box::new([text, pattern]))
 }
 
+/// An index; one that is a constant string is a field by another name, in cel-go too.
+fn indexed(operand: Ir, index: Ir, is_optional: bool) -> Ir {
+    match index {
+        Ir::Const(Const::String(field)) if is_optional => operand.opt_select(&field),
+        Ir::Const(Const::String(field)) => operand.select(&field),
+        index => Ir::Index { operand: Box::new(operand), index: Box::new(index), is_optional },
+    }
+}
+
 /// The operation of a call.
 fn lower(function: &str, candidates: &[Arc<Overload>], args: Vec<Ir>) -> Ir {
     let is_builtin = is_builtin(function, candidates);
@@ -234,7 +243,8 @@ fn lower(function: &str, candidates: &[Arc<Overload>], args: Vec<Ir>) -> Ir {
         ("size", Some(operand), None, None) if is_builtin => Ir::Size(Box::new(operand)),
         ("dyn", Some(operand), None, None) => operand,
         ("_[_]" | "_[?_]", Some(operand), Some(index), None) => {
-            Ir::Index { operand: Box::new(operand), index: Box::new(index), is_optional: function == "_[?_]" }
+            let of_optional = candidates.iter().all(|candidate| candidate.entry.id.starts_with("optional_"));
+            indexed(operand, index, of_optional || function == "_[?_]")
         }
         ("_?_:_", Some(condition), Some(then), Some(otherwise)) => {
             Ir::If(Box::new([condition, then, otherwise]))

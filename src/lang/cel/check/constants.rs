@@ -16,6 +16,7 @@ fn is_foldable(ir: &Ir) -> bool {
         | Ir::Negate(operand)
         | Ir::Size(operand)
         | Ir::Select { operand, .. }
+        | Ir::OptSelect { operand, .. }
         | Ir::Has { operand, .. }
         | Ir::Matches(operand, _) => is_const(operand),
         Ir::Index { operand, index, .. } => is_const(operand) && is_const(index),

@@ -1,24 +1,89 @@
 //! Fields, entries and items: selection, presence, index, each with its optional form.
 //!
-//! As cel-go's qualifiers (`interpreter/attributes.go`): a step on an optional gives an optional.
-
-use std::rc::Rc;
+//! As cel-go's qualifiers (`interpreter/attributes.go`): a step on an optional gives an optional. What lies in
+//! a document stays a cursor until its value is asked for, and an optional is put into a value only where a
+//! program wants one, so that neither chains of fields nor optionals allocate.
 
 use super::super::error::EvalError;
 use super::super::ir::Ir;
-use super::super::value::{Key, Value, go_display};
-use super::{Machine, Outcome};
-use crate::document::Kind;
+use super::super::value::{Key, Text, Value, go_display};
+use super::{Local, Machine, Outcome};
+use crate::document::{Kind, Node};
+
+/// Where a step leads.
+#[derive(Clone, Debug)]
+pub(super) enum Place<'d> {
+    /// Anything in a document, scalars too.
+    Node(Node<'d>),
+    /// Something computed.
+    Value(Value<'d>),
+}
+
+impl<'d> Place<'d> {
+    fn of(value: Value<'d>) -> Self {
+        match value {
+            Value::Node(node) => Self::Node(node),
+            value => Self::Value(value),
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value<'d> {
+        match self {
+            Self::Node(node) => node.into(),
+            Self::Value(value) => value,
+        }
+    }
+
+    fn field(&self, field: &str) -> Option<Place<'d>> {
+        match self {
+            Self::Node(node) => node.get(field).map(Self::Node),
+            Self::Value(value) => field_of(value, field),
+        }
+    }
+}
+
+/// What may be an optional, taken out of it.
+#[derive(Clone, Debug)]
+pub(super) enum Maybe<'d> {
+    /// An optional without a value.
+    Nothing,
+    /// What an optional holds.
+    Something(Place<'d>),
+    /// No optional.
+    Plain(Place<'d>),
+}
+
+impl<'d> Maybe<'d> {
+    fn of(value: Value<'d>) -> Self {
+        match value {
+            Value::Optional(None) => Self::Nothing,
+            Value::Optional(Some(inner)) => Self::Something(Place::Value((*inner).clone())),
+            value => Self::Plain(Place::Value(value)),
+        }
+    }
+
+    fn found(place: Option<Place<'d>>) -> Self {
+        place.map_or(Self::Nothing, Self::Something)
+    }
+
+    fn into_value(self) -> Value<'d> {
+        match self {
+            Self::Nothing => Value::Optional(None),
+            Self::Something(place) => Value::some(place.into_value()),
+            Self::Plain(place) => place.into_value(),
+        }
+    }
+}
 
 fn no_such_key(key: &Value<'_>) -> EvalError {
     EvalError::failed(format!("no such key: {}", go_display(key)))
 }
 
 /// The entry of a map; nothing for what is no map.
-fn field_of<'d>(value: &Value<'d>, field: &str) -> Option<Value<'d>> {
+fn field_of<'d>(value: &Value<'d>, field: &str) -> Option<Place<'d>> {
     match value {
-        Value::Node(node) => node.get(field).map(Value::from),
-        Value::Map(_) => value.as_map()?.get_str(field),
+        Value::Node(node) => node.get(field).map(Place::Node),
+        Value::Map(map) => map.get(&Key::String(Text::Borrowed(field))).cloned().map(Place::Value),
         _ => None,
     }
 }
@@ -38,17 +103,19 @@ fn position(index: &Value<'_>) -> Result<i64, EvalError> {
 }
 
 /// The entry or item, or nothing; an error only for an index that no list takes.
-fn entry_of<'d>(value: &Value<'d>, index: &Value<'d>) -> Result<Option<Value<'d>>, EvalError> {
+fn entry_of<'d>(value: &Value<'d>, index: &Value<'d>) -> Result<Option<Place<'d>>, EvalError> {
     match value {
         Value::Node(node) if node.kind() == Kind::Array => {
             let at = position(index)?;
-            Ok(usize::try_from(at).ok().and_then(|at| node.at_index(at)).map(Value::from))
+            Ok(usize::try_from(at).ok().and_then(|at| node.at_index(at)).map(Place::Node))
         }
+        Value::Node(node) => Ok(index.as_str().and_then(|key| node.get(key)).map(Place::Node)),
         Value::List(items) => {
             let at = position(index)?;
-            Ok(usize::try_from(at).ok().and_then(|at| items.get(at)).cloned())
+            Ok(usize::try_from(at).ok().and_then(|at| items.get(at)).cloned().map(Place::Value))
         }
-        _ => Ok(value.as_map().and_then(|map| map.get(index))),
+        Value::Map(map) => Ok(Key::of(index).and_then(|key| map.get(&key)).cloned().map(Place::Value)),
+        _ => Ok(None),
     }
 }
 
@@ -60,82 +127,185 @@ fn missing(value: &Value<'_>, index: &Value<'_>) -> EvalError {
     }
 }
 
-fn wrap(value: Option<Value<'_>>) -> Value<'_> {
-    Value::Optional(value.map(Rc::new))
+#[cold]
+#[inline(never)]
+fn missing_field(value: &Value<'_>, field: &str) -> EvalError {
+    match value {
+        _ if value.as_list().is_some() => EvalError::Fixed("unsupported index type 'string' in list"),
+        Value::Opaque(_) => EvalError::Fixed("no such overload"),
+        _ => EvalError::failed(format!("no such key: {field}")),
+    }
 }
 
 impl<'d> Machine<'_, 'd> {
-    pub(super) fn select(&mut self, operand: &'d Ir, field: &'d str, is_optional: bool) -> Outcome<'d> {
-        let value = self.run(operand)?;
+    #[inline(never)]
+    pub(super) fn select(&mut self, operand: &'d Ir, fields: &'d [Box<str>]) -> Outcome<'d> {
+        Ok(self.walk(operand, fields)?.into_value())
+    }
+
+    /// Follows a chain of fields; in a document without computing what lies between.
+    fn walk(&mut self, operand: &'d Ir, fields: &'d [Box<str>]) -> Result<Place<'d>, EvalError> {
+        let mut node = match self.place(operand)? {
+            Place::Node(node) => node,
+            Place::Value(value) => return self.walk_values(operand, value, fields),
+        };
         if !operand.is_attribute() {
             self.charge(1)?;
         }
-        match value {
-            Value::Optional(None) => Ok(Value::Optional(None)),
-            Value::Optional(Some(inner)) => self.present(field_of(&inner, field)),
-            value if is_optional => self.present(field_of(&value, field)),
-            value => match field_of(&value, field) {
-                Some(found) => {
-                    self.charge(1)?;
-                    Ok(found)
-                }
-                None => Err(self.missing_field(&value, field)),
-            },
+        for field in fields {
+            match node.get(field) {
+                Some(found) => node = found,
+                None => return Err(missing_field(&node.into(), field)),
+            }
+            self.charge(1)?;
         }
+        Ok(Place::Node(node))
+    }
+
+    #[inline(never)]
+    fn walk_values(
+        &mut self,
+        operand: &'d Ir,
+        value: Value<'d>,
+        fields: &'d [Box<str>],
+    ) -> Result<Place<'d>, EvalError> {
+        if !operand.is_attribute() {
+            self.charge(1)?;
+        }
+        let mut at = Maybe::of(value);
+        for field in fields {
+            at = match at {
+                Maybe::Nothing => return Ok(Place::Value(Value::Optional(None))),
+                Maybe::Something(place) => self.present(place.field(field))?,
+                Maybe::Plain(place) => match place.field(field) {
+                    Some(found) => {
+                        self.charge(1)?;
+                        Maybe::Plain(found)
+                    }
+                    None => return Err(missing_field(&place.into_value(), field)),
+                },
+            };
+        }
+        Ok(match at {
+            Maybe::Plain(place) => place,
+            optional => Place::Value(optional.into_value()),
+        })
+    }
+
+    /// Computes an operation; what lies in a document stays there.
+    pub(super) fn place(&mut self, ir: &'d Ir) -> Result<Place<'d>, EvalError> {
+        match ir {
+            Ir::Variable(slot) => {
+                self.charge(1)?;
+                self.context.activation.resolve(*slot).map(Place::of)
+            }
+            Ir::Local(slot) => {
+                self.charge(1)?;
+                match self.local(*slot) {
+                    Local::Set(Value::Node(node)) => Ok(Place::Node(*node)),
+                    other => other.value().map(Place::Value),
+                }
+            }
+            Ir::Select { operand, fields } => self.walk(operand, fields),
+            Ir::Index { operand, index, is_optional: false } => self.entry(operand, index),
+            _ => self.run(ir).map(Place::of),
+        }
+    }
+
+    /// Computes an operation that may give an optional, without making one.
+    pub(super) fn maybe(&mut self, ir: &'d Ir) -> Result<Maybe<'d>, EvalError> {
+        match ir {
+            Ir::OptSelect { operand, field } => {
+                let from = self.maybe(operand)?;
+                if !operand.is_attribute() {
+                    self.charge(1)?;
+                }
+                match from {
+                    Maybe::Nothing => Ok(Maybe::Nothing),
+                    Maybe::Something(place) | Maybe::Plain(place) => self.present(place.field(field)),
+                }
+            }
+            Ir::Index { operand, index, is_optional: true } => self.opt_entry(operand, index),
+            _ => Ok(match self.place(ir)? {
+                Place::Value(value) => Maybe::of(value),
+                node @ Place::Node(_) => Maybe::Plain(node),
+            }),
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn optional(&mut self, ir: &'d Ir) -> Outcome<'d> {
+        Ok(self.maybe(ir)?.into_value())
     }
 
     /// An optional step; it costs where it finds something.
-    fn present(&mut self, found: Option<Value<'d>>) -> Outcome<'d> {
+    fn present(&mut self, found: Option<Place<'d>>) -> Result<Maybe<'d>, EvalError> {
         self.charge(u64::from(found.is_some()))?;
-        Ok(wrap(found))
-    }
-
-    #[cold]
-    #[inline(never)]
-    #[expect(clippy::unused_self, reason = "keeps the cold path out of the evaluator's frame")]
-    fn missing_field(&self, value: &Value<'d>, field: &'d str) -> EvalError {
-        if value.as_list().is_some() {
-            return EvalError::Fixed("unsupported index type 'string' in list");
-        }
-        match value {
-            Value::Map(map) if map.type_name().is_some() => {
-                EvalError::failed(format!("no such key: {field}"))
-            }
-            Value::Opaque(_) => EvalError::Fixed("no such overload"),
-            _ => EvalError::failed(format!("no such key: {field}")),
-        }
+        Ok(Maybe::found(found))
     }
 
     #[inline(never)]
-    pub(super) fn has(&mut self, operand: &'d Ir, field: &'d str) -> Outcome<'d> {
-        let value = self.run(operand)?;
-        let value = match &value {
-            Value::Optional(None) => return Ok(Value::Bool(false)),
-            Value::Optional(Some(inner)) => inner,
-            value => value,
+    pub(super) fn has(&mut self, operand: &'d Ir, field: &'d str) -> Result<bool, EvalError> {
+        let place = match self.maybe(operand)? {
+            Maybe::Nothing => return Ok(false),
+            Maybe::Something(place) | Maybe::Plain(place) => place,
         };
-        if value.as_list().is_some() {
+        let is_list = match &place {
+            Place::Node(node) => node.kind() == Kind::Array,
+            Place::Value(value) => matches!(value, Value::List(_)),
+        };
+        if is_list {
             return Err(EvalError::Fixed("unsupported index type 'string' in list"));
         }
-        Ok(Value::Bool(field_of(value, field).is_some()))
+        Ok(place.field(field).is_some())
     }
 
     #[inline(never)]
-    pub(super) fn index(&mut self, operand: &'d Ir, index: &'d Ir, is_optional: bool) -> Outcome<'d> {
-        let value = self.run(operand)?;
-        if matches!(value, Value::Optional(None)) {
-            return Ok(value);
+    pub(super) fn index(&mut self, operand: &'d Ir, index: &'d Ir) -> Outcome<'d> {
+        Ok(self.entry(operand, index)?.into_value())
+    }
+
+    fn entry(&mut self, operand: &'d Ir, index: &'d Ir) -> Result<Place<'d>, EvalError> {
+        let place = self.place(operand)?;
+        if let Place::Value(Value::Optional(_)) = &place {
+            let found = self.entry_of_optional(operand, place.into_value(), index)?;
+            return Ok(Place::Value(found.into_value()));
         }
-        let cost = u64::from(!index.is_attribute());
+        let index = self.index_of(operand, index)?;
+        if let (Place::Node(node), Value::Int(at)) = (&place, &index)
+            && let Some(item) = usize::try_from(*at).ok().and_then(|at| node.at_index(at))
+        {
+            return Ok(Place::Node(item));
+        }
+        let value = place.into_value();
+        entry_of(&value, &index)?.ok_or_else(|| missing(&value, &index))
+    }
+
+    fn opt_entry(&mut self, operand: &'d Ir, index: &'d Ir) -> Result<Maybe<'d>, EvalError> {
+        let value = self.run(operand)?;
+        self.entry_of_optional(operand, value, index)
+    }
+
+    fn entry_of_optional(
+        &mut self,
+        operand: &'d Ir,
+        value: Value<'d>,
+        index: &'d Ir,
+    ) -> Result<Maybe<'d>, EvalError> {
+        let value = match value {
+            Value::Optional(None) => return Ok(Maybe::Nothing),
+            Value::Optional(Some(inner)) => (*inner).clone(),
+            value => value,
+        };
+        let index = self.index_of(operand, index)?;
+        self.present(entry_of(&value, &index)?)
+    }
+
+    /// The index, paid for.
+    fn index_of(&mut self, operand: &'d Ir, index: &'d Ir) -> Outcome<'d> {
+        let cost = u64::from(!index.is_attribute()) + u64::from(!operand.is_attribute());
         let index = self.run(index)?;
         self.charge(cost)?;
-        if !operand.is_attribute() {
-            self.charge(1)?;
-        }
-        match &value {
-            Value::Optional(Some(inner)) => self.present(entry_of(inner, &index)?),
-            _ if is_optional => self.present(entry_of(&value, &index)?),
-            _ => entry_of(&value, &index)?.ok_or_else(|| missing(&value, &index)),
-        }
+        Ok(index)
     }
 }

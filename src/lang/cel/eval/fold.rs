@@ -7,8 +7,10 @@ use std::rc::Rc;
 
 use super::super::error::{EvalError, NO_SUCH_OVERLOAD};
 use super::super::ir::{Fold, Ir, Step};
-use super::super::value::{Key, List, Map, MapValue, Value, go_display};
+use super::super::value::{Key, MapValue, Value, go_display};
+use super::access::Place;
 use super::{Local, Machine, Outcome};
+use crate::document::Kind;
 use crate::lang::cel::library::lists::sort_by_keys;
 
 /// What Go's `%T` prints for a value that cannot be iterated.
@@ -29,96 +31,146 @@ fn go_type(value: &Value<'_>) -> &'static str {
     }
 }
 
-/// What one item did.
-enum Flow<'d> {
-    Next,
-    Done(Value<'d>),
+fn not_iterable(fold: &Fold, range: &Value<'_>) -> EvalError {
+    let kind = go_type(range);
+    EvalError::failed(match fold.second {
+        Some(_) => format!("unsupported comprehension range type: {kind}"),
+        None => format!("got '{kind}', expected iterable type"),
+    })
 }
 
 /// What a comprehension has so far.
+#[derive(Default)]
 struct State<'d> {
     failed: Option<EvalError>,
-    count: u64,
     items: Vec<Value<'d>>,
     keys: Vec<Value<'d>>,
     map: MapValue<'d>,
 }
 
 impl<'d> Machine<'_, 'd> {
+    /// Sets the variables to each item in turn until the visit is content; then: whether items are left.
+    #[inline]
+    fn each(
+        &mut self,
+        fold: &'d Fold,
+        mut visit: impl FnMut(&mut Self) -> Result<bool, EvalError>,
+    ) -> Result<Option<bool>, EvalError> {
+        match &self.place(&fold.range)? {
+            Place::Node(node) if node.kind() == Kind::Array => {
+                let mut items = node.items();
+                for at in 0_i64.. {
+                    let Some(item) = items.next() else { break };
+                    self.set_item(fold, at, item.into());
+                    if visit(self)? {
+                        return Ok(Some(items.len() > 0));
+                    }
+                }
+            }
+            Place::Node(node) if node.kind() == Kind::Object => {
+                let mut entries = node.entries();
+                while let Some((key, value)) = entries.next() {
+                    self.set_entry(fold, Value::borrowed(key), || value.into());
+                    if visit(self)? {
+                        return Ok(Some(entries.len() > 0));
+                    }
+                }
+            }
+            Place::Value(Value::List(list)) => {
+                for (at, item) in (0_i64..).zip(list.iter()) {
+                    self.set_item(fold, at, item.clone());
+                    if visit(self)? {
+                        return Ok(Some(usize::try_from(at + 1).is_ok_and(|next| next < list.len())));
+                    }
+                }
+            }
+            Place::Value(Value::Map(map)) => {
+                for (at, (key, value)) in map.iter().enumerate() {
+                    self.set_entry(fold, key.to_value(), || value.clone());
+                    if visit(self)? {
+                        return Ok(Some(at + 1 < map.len()));
+                    }
+                }
+            }
+            other => return Err(not_iterable(fold, &other.clone().into_value())),
+        }
+        Ok(None)
+    }
+
+    fn set_item(&mut self, fold: &'d Fold, at: i64, item: Value<'d>) {
+        match fold.second {
+            None => self.set_local(fold.first, Local::Set(item)),
+            Some(second) => {
+                self.set_local(fold.first, Local::Set(Value::Int(at)));
+                self.set_local(second, Local::Set(item));
+            }
+        }
+    }
+
+    fn set_entry(&mut self, fold: &'d Fold, key: Value<'d>, value: impl FnOnce() -> Value<'d>) {
+        self.set_local(fold.first, Local::Set(key));
+        if let Some(second) = fold.second {
+            self.set_local(second, Local::Set(value()));
+        }
+    }
+
+    /// `all`, `exists` and `exists_one`. The first two keep the first error and go on for a deciding item,
+    /// the last one keeps the last error.
+    #[inline(never)]
+    pub(super) fn quantify(&mut self, fold: &'d Fold) -> Result<bool, EvalError> {
+        match &fold.step {
+            Step::All(predicate) => self.quantify_until(fold, predicate, false),
+            Step::Exists(predicate) => self.quantify_until(fold, predicate, true),
+            Step::ExistsOne(predicate) => {
+                let (mut count, mut failed) = (0_u64, None);
+                self.each(fold, |machine| {
+                    if machine.passes(predicate, &mut failed)? {
+                        machine.charge(2)?;
+                        count += 1;
+                    }
+                    Ok(false)
+                })?;
+                self.charge(2)?;
+                failed.map_or(Ok(count == 1), Err)
+            }
+            _ => Err(NO_SUCH_OVERLOAD),
+        }
+    }
+
+    fn quantify_until(
+        &mut self,
+        fold: &'d Fold,
+        predicate: &'d Ir,
+        decisive: bool,
+    ) -> Result<bool, EvalError> {
+        let mut failed = None;
+        let stopped = self.each(fold, |machine| {
+            machine.charge(if decisive { 4 } else { 3 })?;
+            match machine.test(predicate) {
+                Ok(value) => return Ok(value == decisive),
+                Err(error) if error.is_absorbable() => failed = failed.take().or(Some(error)),
+                Err(error) => return Err(error),
+            }
+            Ok(false)
+        })?;
+        if stopped == Some(true) {
+            // Where an item is left, the condition of the loop is asked once more.
+            self.charge(if decisive { 3 } else { 2 })?;
+        }
+        self.charge(1)?;
+        match failed {
+            _ if stopped.is_some() => Ok(decisive),
+            Some(error) => Err(error),
+            None => Ok(!decisive),
+        }
+    }
+
     #[inline(never)]
     pub(super) fn fold(&mut self, fold: &'d Fold) -> Outcome<'d> {
-        let range = self.run(&fold.range)?;
-        let mut state =
-            State { failed: None, count: 0, items: Vec::new(), keys: Vec::new(), map: MapValue::default() };
-        let done = if let Some(list) = range.as_list() {
-            self.fold_list(fold, &list, &mut state)?
-        } else if let Some(map) = range.as_map() {
-            self.fold_map(fold, &map, &mut state)?
-        } else if fold.second.is_some() {
-            return Err(EvalError::failed(format!(
-                "unsupported comprehension range type: {}",
-                go_type(&range)
-            )));
-        } else {
-            return Err(EvalError::failed(format!("got '{}', expected iterable type", go_type(&range))));
-        };
-        self.charge(if matches!(fold.step, Step::ExistsOne(_)) { 2 } else { 1 })?;
-        match done {
-            Some(value) => Ok(value),
-            None => finish(fold, state),
-        }
-    }
-
-    fn fold_list(
-        &mut self,
-        fold: &'d Fold,
-        list: &List<'d>,
-        state: &mut State<'d>,
-    ) -> Result<Option<Value<'d>>, EvalError> {
-        for (index, item) in list.iter().enumerate() {
-            if let Some(second) = fold.second {
-                let index = i64::try_from(index).unwrap_or(i64::MAX);
-                self.set_local(fold.first, Local::Set(Value::Int(index)));
-                self.set_local(second, Local::Set(item));
-            } else {
-                self.set_local(fold.first, Local::Set(item));
-            }
-            if let Flow::Done(value) = self.step(fold, state)? {
-                return self.decided(fold, value, index + 1 < list.len());
-            }
-        }
-        Ok(None)
-    }
-
-    /// Ends a quantifier; where an item is left, its condition is asked once more.
-    fn decided(
-        &mut self,
-        fold: &'d Fold,
-        value: Value<'d>,
-        is_item_left: bool,
-    ) -> Result<Option<Value<'d>>, EvalError> {
-        if is_item_left {
-            self.charge(if matches!(fold.step, Step::Exists(_)) { 3 } else { 2 })?;
-        }
-        Ok(Some(value))
-    }
-
-    fn fold_map(
-        &mut self,
-        fold: &'d Fold,
-        map: &Map<'d>,
-        state: &mut State<'d>,
-    ) -> Result<Option<Value<'d>>, EvalError> {
-        for (index, (key, value)) in map.iter().enumerate() {
-            self.set_local(fold.first, Local::Set(key));
-            if let Some(second) = fold.second {
-                self.set_local(second, Local::Set(value));
-            }
-            if let Flow::Done(value) = self.step(fold, state)? {
-                return self.decided(fold, value, index + 1 < map.len());
-            }
-        }
-        Ok(None)
+        let mut state = State::default();
+        self.each(fold, |machine| machine.step(fold, &mut state).map(|()| false))?;
+        self.charge(1)?;
+        finish(fold, state)
     }
 
     fn current(&self, slot: u16) -> Value<'d> {
@@ -128,23 +180,14 @@ impl<'d> Machine<'_, 'd> {
         }
     }
 
-    fn step(&mut self, fold: &'d Fold, state: &mut State<'d>) -> Result<Flow<'d>, EvalError> {
+    fn step(&mut self, fold: &'d Fold, state: &mut State<'d>) -> Result<(), EvalError> {
         match &fold.step {
-            Step::All(predicate) => self.quantify(predicate, false, state),
-            Step::Exists(predicate) => self.quantify(predicate, true, state),
-            Step::ExistsOne(predicate) => {
-                if self.passes(predicate, state)? {
-                    self.charge(2)?;
-                    state.count += 1;
-                }
-                Ok(Flow::Next)
-            }
+            Step::All(_) | Step::Exists(_) | Step::ExistsOne(_) => {}
             Step::Filter(predicate) => {
-                if self.passes(predicate, state)? {
+                if self.passes(predicate, &mut state.failed)? {
                     self.charge(13)?;
                     state.items.push(self.current(fold.first));
                 }
-                Ok(Flow::Next)
             }
             Step::Map { filter, transform } => {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
@@ -155,7 +198,6 @@ impl<'d> Machine<'_, 'd> {
                         Err(error) => self.fail(error, filter.is_some(), state)?,
                     }
                 }
-                Ok(Flow::Next)
             }
             Step::TransformMap { filter, value } => {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
@@ -163,7 +205,6 @@ impl<'d> Machine<'_, 'd> {
                     self.charge(3)?;
                     insert(&mut state.map, &self.current(fold.first), value)?;
                 }
-                Ok(Flow::Next)
             }
             Step::TransformMapEntry { filter, entry } => {
                 if self.passes_filter(filter.as_ref(), state)? && state.failed.is_none() {
@@ -174,16 +215,15 @@ impl<'d> Machine<'_, 'd> {
                         insert(&mut state.map, &key, value)?;
                     }
                 }
-                Ok(Flow::Next)
             }
             Step::SortBy(key) => {
                 let key = self.run(key)?;
                 self.charge(12)?;
                 state.keys.push(key);
                 state.items.push(self.current(fold.first));
-                Ok(Flow::Next)
             }
         }
+        Ok(())
     }
 
     /// An error of a transform ends an unfiltered `map`; a filtered one goes on, as a later condition may
@@ -197,36 +237,19 @@ impl<'d> Machine<'_, 'd> {
         Ok(())
     }
 
-    fn quantify(
-        &mut self,
-        predicate: &'d Ir,
-        decisive: bool,
-        state: &mut State<'d>,
-    ) -> Result<Flow<'d>, EvalError> {
-        self.charge(if decisive { 4 } else { 3 })?;
-        match self.run(predicate) {
-            Ok(Value::Bool(value)) if value == decisive => return Ok(Flow::Done(Value::Bool(decisive))),
-            Ok(Value::Bool(_)) => {}
-            Ok(_) => state.failed = state.failed.take().or(Some(NO_SUCH_OVERLOAD)),
-            Err(error) if error.is_absorbable() => state.failed = state.failed.take().or(Some(error)),
-            Err(error) => return Err(error),
-        }
-        Ok(Flow::Next)
-    }
-
     fn passes_filter(&mut self, filter: Option<&'d Ir>, state: &mut State<'d>) -> Result<bool, EvalError> {
-        filter.map_or(Ok(true), |filter| self.passes(filter, state))
+        filter.map_or(Ok(true), |filter| self.passes(filter, &mut state.failed))
     }
 
     /// Whether a condition holds; its error replaces the one before.
-    fn passes(&mut self, predicate: &'d Ir, state: &mut State<'d>) -> Result<bool, EvalError> {
-        match self.run(predicate) {
-            Ok(Value::Bool(value)) => return Ok(value),
-            Ok(_) => state.failed = Some(NO_SUCH_OVERLOAD),
-            Err(error) if error.is_absorbable() => state.failed = Some(error),
-            Err(error) => return Err(error),
+    fn passes(&mut self, predicate: &'d Ir, failed: &mut Option<EvalError>) -> Result<bool, EvalError> {
+        match self.test(predicate) {
+            Err(error) if error.is_absorbable() => {
+                *failed = Some(error);
+                Ok(false)
+            }
+            outcome => outcome,
         }
-        Ok(false)
     }
 }
 
@@ -245,11 +268,8 @@ fn finish<'d>(fold: &'d Fold, state: State<'d>) -> Outcome<'d> {
         return Err(error);
     }
     Ok(match &fold.step {
-        Step::All(_) => Value::Bool(true),
-        Step::Exists(_) => Value::Bool(false),
-        Step::ExistsOne(_) => Value::Bool(state.count == 1),
-        Step::Filter(_) | Step::Map { .. } => Value::list(state.items),
         Step::TransformMap { .. } | Step::TransformMapEntry { .. } => Value::Map(Rc::new(state.map)),
         Step::SortBy(_) => sort_by_keys(state.items, &state.keys)?,
+        _ => Value::list(state.items),
     })
 }

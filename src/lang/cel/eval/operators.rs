@@ -64,6 +64,8 @@ pub(crate) fn add<'d>(left: &Value<'d>, right: &Value<'d>) -> Outcome<'d> {
             Value::Timestamp(time::add_duration(*at, *duration)?)
         }
         _ => match (left.as_list(), right.as_list()) {
+            (Some(_), Some(b)) if b.is_empty() => left.clone(),
+            (Some(a), Some(_)) if a.is_empty() => right.clone(),
             (Some(a), Some(b)) => {
                 within_bounds(a.len() + b.len())?;
                 Value::List(Rc::new(a.iter().chain(b.iter()).collect()))
@@ -129,29 +131,45 @@ fn modulo<'d>(left: &Value<'d>, right: &Value<'d>) -> Outcome<'d> {
     })
 }
 
-fn order<'d>(operator: Operator, left: &Value<'d>, right: &Value<'d>) -> Outcome<'d> {
-    let name = match operator {
-        Operator::Less => "_<_",
-        Operator::LessEquals => "_<=_",
-        Operator::Greater => "_>_",
-        _ => "_>=_",
-    };
+fn order(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> Result<bool, EvalError> {
     if matches!(left, Value::Null | Value::Node(_) | Value::List(_) | Value::Map(_) | Value::Type(_))
         || matches!(left, Value::Optional(_) | Value::Opaque(_))
     {
+        let name = match operator {
+            Operator::Less => "_<_",
+            Operator::LessEquals => "_<=_",
+            Operator::Greater => "_>_",
+            _ => "_>=_",
+        };
         return Err(unknown(name, left));
     }
     let order = left.compare(right)?;
-    Ok(Value::Bool(match operator {
+    Ok(match operator {
         Operator::Less => order.is_lt(),
         Operator::LessEquals => order.is_le(),
         Operator::Greater => order.is_gt(),
         _ => order.is_ge(),
-    }))
+    })
+}
+
+/// Whether values of the same library's type are not compared.
+fn is_refused(left: &Value<'_>, right: &Value<'_>) -> bool {
+    matches!((left, right), (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b))
+}
+
+/// CEL's `==`.
+fn equal(left: &Value<'_>, right: &Value<'_>) -> Result<bool, EvalError> {
+    match (left, right) {
+        (Value::Opaque(a), b) if a.type_name() != b.type_name() && !matches!(b, Value::Null) => {
+            Err(NO_SUCH_OVERLOAD)
+        }
+        _ if is_refused(left, right) => Err(NO_SUCH_OVERLOAD),
+        _ => Ok(left.equals(right)),
+    }
 }
 
 /// CEL's `in`.
-fn contained<'d>(value: &Value<'d>, within: &Value<'d>) -> Outcome<'d> {
+fn contained<'d>(value: &Value<'d>, within: &Value<'d>) -> Result<bool, EvalError> {
     if let Value::Node(node) = within
         && let Value::String(text) = value
     {
@@ -159,13 +177,13 @@ fn contained<'d>(value: &Value<'d>, within: &Value<'d>) -> Outcome<'d> {
             crate::document::Kind::Object => node.get(text).is_some(),
             _ => node.items().any(|item| item.as_str() == Some(text)),
         };
-        return Ok(Value::Bool(found));
+        return Ok(found);
     }
     if let Some(list) = within.as_list() {
-        return Ok(Value::Bool(list.iter().any(|item| value.equals(&item))));
+        return Ok(list.iter().any(|item| value.equals(&item)));
     }
     let map = within.as_map().ok_or(NO_SUCH_OVERLOAD)?;
-    Ok(Value::Bool(map.get(value).is_some()))
+    Ok(map.get(value).is_some())
 }
 
 fn cost_of(operator: Operator, left: &Value<'_>, right: &Value<'_>) -> u64 {
@@ -195,99 +213,128 @@ fn strings<'v>(left: &'v Value<'_>, right: &'v Value<'_>) -> Result<(&'v str, &'
 }
 
 impl<'d> Machine<'_, 'd> {
-    #[inline(never)]
-    pub(super) fn binary(
+    /// Computes both operands and then something of them; which error counts is cel-go's rule.
+    #[inline]
+    fn on_both<R>(
         &mut self,
-        operator: Operator,
-        is_unique: bool,
         [left, right]: &'d [Ir; 2],
-    ) -> Outcome<'d> {
-        let is_set = operator == Operator::In && right.as_const_node().is_some();
+        then: impl FnOnce(&mut Self, &Value<'d>, &Value<'d>) -> Result<R, EvalError>,
+    ) -> Result<R, EvalError> {
         let left = self.run(left);
         if let Err(error) = &left
             && !error.is_absorbable()
         {
-            return left;
+            return Err(error.clone());
         }
         let right = self.run(right);
-        let (left, right) = match (left, right) {
-            (_, Err(error)) if !error.is_absorbable() => return Err(error),
-            (Err(error), _) | (_, Err(error)) => return Err(error),
-            (Ok(left), Ok(right)) => (left, right),
-        };
-        let result = match operator {
-            Operator::Equals => match (&left, &right) {
-                (Value::Opaque(a), b) if a.type_name() != b.type_name() && !matches!(b, Value::Null) => {
-                    return Err(NO_SUCH_OVERLOAD);
-                }
-                (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => return Err(NO_SUCH_OVERLOAD),
-                _ => Value::Bool(left.equals(&right)),
-            },
-            Operator::NotEquals => match (&left, &right) {
-                (Value::Opaque(a), Value::Opaque(b)) if a.refuses(&**b) => Value::Bool(true),
-                _ => Value::Bool(!left.equals(&right)),
-            },
-            Operator::Less | Operator::LessEquals | Operator::Greater | Operator::GreaterEquals => {
-                order(operator, &left, &right)?
-            }
-            Operator::Add => add(&left, &right)?,
-            Operator::Subtract => subtract(&left, &right)?,
-            Operator::Multiply => multiply(&left, &right)?,
-            Operator::Divide => divide(&left, &right)?,
-            Operator::Modulo => modulo(&left, &right)?,
-            Operator::In => contained(&left, &right)?,
-            Operator::Contains => strings(&left, &right).map(|(a, b)| Value::Bool(a.contains(b)))?,
-            Operator::StartsWith => strings(&left, &right).map(|(a, b)| Value::Bool(a.starts_with(b)))?,
-            Operator::EndsWith => strings(&left, &right).map(|(a, b)| Value::Bool(a.ends_with(b)))?,
-            Operator::Matches => self.matches_dynamic(&left, &right)?,
-        };
-        self.charge(match operator {
-            Operator::In if is_set => 0,
-            Operator::In
-            | Operator::Add
-            | Operator::Less
-            | Operator::LessEquals
-            | Operator::Greater
-            | Operator::GreaterEquals
-                if !is_unique =>
-            {
-                1
-            }
-            _ => cost_of(operator, &left, &right),
-        })?;
-        Ok(result)
+        match (&left, &right) {
+            (Ok(left), Ok(right)) => then(self, left, right),
+            (_, Err(error)) if !error.is_absorbable() => Err(error.clone()),
+            (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+        }
     }
 
-    fn matches_dynamic(&mut self, text: &Value<'d>, pattern: &Value<'d>) -> Outcome<'d> {
+    #[inline(never)]
+    pub(super) fn relation(
+        &mut self,
+        operator: Operator,
+        is_unique: bool,
+        args: &'d [Ir; 2],
+    ) -> Result<bool, EvalError> {
+        let [_, within] = args;
+        let is_set = operator == Operator::In && within.as_const_node().is_some();
+        self.on_both(args, |machine, left, right| {
+            let result = match operator {
+                Operator::Equals => equal(left, right)?,
+                Operator::NotEquals => is_refused(left, right) || !left.equals(right),
+                Operator::In => contained(left, right)?,
+                Operator::Contains => strings(left, right).map(|(a, b)| a.contains(b))?,
+                Operator::StartsWith => strings(left, right).map(|(a, b)| a.starts_with(b))?,
+                Operator::EndsWith => strings(left, right).map(|(a, b)| a.ends_with(b))?,
+                Operator::Matches => machine.matches_dynamic(left, right)?,
+                _ => order(operator, left, right)?,
+            };
+            let cost = match operator {
+                Operator::In if is_set => 0,
+                _ if !is_unique && operator.has_overloads() => 1,
+                _ => cost_of(operator, left, right),
+            };
+            machine.charge(cost)?;
+            Ok(result)
+        })
+    }
+
+    #[inline(never)]
+    pub(super) fn arithmetic(
+        &mut self,
+        operator: Operator,
+        is_unique: bool,
+        args: &'d [Ir; 2],
+    ) -> Outcome<'d> {
+        self.on_both(args, |machine, left, right| {
+            let mut result = match operator {
+                Operator::Add => add(left, right),
+                Operator::Subtract => subtract(left, right),
+                Operator::Multiply => multiply(left, right),
+                Operator::Divide => divide(left, right),
+                _ => modulo(left, right),
+            };
+            if result.is_ok() {
+                let is_open = !is_unique && operator.has_overloads();
+                let cost = if is_open { 1 } else { cost_of(operator, left, right) };
+                if let Err(error) = machine.charge(cost) {
+                    result = Err(error);
+                }
+            }
+            result
+        })
+    }
+
+    fn matches_dynamic(&mut self, text: &Value<'d>, pattern: &Value<'d>) -> Result<bool, EvalError> {
         let Some(text) = text.as_str() else { return Err(unknown("matches", text)) };
         let pattern = pattern.as_str().ok_or(NO_SUCH_OVERLOAD)?;
-        Ok(Value::Bool(self.context.regex(pattern)?.is_match(text)))
+        Ok(self.context.regex(pattern)?.is_match(text))
+    }
+
+    /// Computes an operand and then something of it, where it lies.
+    #[inline]
+    fn on<R>(
+        &mut self,
+        operand: &'d Ir,
+        then: impl FnOnce(&mut Self, &Value<'d>) -> Result<R, EvalError>,
+    ) -> Result<R, EvalError> {
+        match &self.run(operand) {
+            Ok(value) => then(self, value),
+            Err(error) => Err(error.clone()),
+        }
     }
 
     #[inline(never)]
-    pub(super) fn matches(&mut self, operand: &'d Ir, regex: &'d Regexp) -> Outcome<'d> {
-        let value = self.run(operand)?;
-        let Some(text) = value.as_str() else { return Err(unknown("matches", &value)) };
-        let found = regex.is_match(text);
-        self.charge(matching_cost(&value, regex.as_str().len() as u64))?;
-        Ok(Value::Bool(found))
+    pub(super) fn matches(&mut self, operand: &'d Ir, regex: &'d Regexp) -> Result<bool, EvalError> {
+        self.on(operand, |machine, value| {
+            let Some(text) = value.as_str() else { return Err(unknown("matches", value)) };
+            let found = regex.is_match(text);
+            machine.charge(matching_cost(value, regex.as_str().len() as u64))?;
+            Ok(found)
+        })
     }
 
     #[inline(never)]
-    pub(super) fn in_strings(&mut self, operand: &'d Ir, strings: &'d [Box<str>]) -> Outcome<'d> {
-        let value = self.run(operand)?;
-        Ok(Value::Bool(match value.as_str() {
-            Some(text) if strings.len() <= 8 => strings.iter().any(|known| &**known == text),
-            Some(text) => strings.binary_search_by(|known| (**known).cmp(text)).is_ok(),
-            None => false,
-        }))
+    pub(super) fn in_strings(&mut self, operand: &'d Ir, strings: &'d [Box<str>]) -> Result<bool, EvalError> {
+        self.on(operand, |_, value| {
+            Ok(match value.as_str() {
+                Some(text) if strings.len() <= 8 => strings.iter().any(|known| &**known == text),
+                Some(text) => strings.binary_search_by(|known| (**known).cmp(text)).is_ok(),
+                None => false,
+            })
+        })
     }
 
     #[inline(never)]
-    pub(super) fn not(&mut self, operand: &'d Ir) -> Outcome<'d> {
-        let value = self.run(operand)?.as_bool().ok_or(NO_SUCH_OVERLOAD)?;
+    pub(super) fn not(&mut self, operand: &'d Ir) -> Result<bool, EvalError> {
+        let value = self.test(operand)?;
         self.charge(1)?;
-        Ok(Value::Bool(!value))
+        Ok(!value)
     }
 
     #[inline(never)]
@@ -305,15 +352,10 @@ impl<'d> Machine<'_, 'd> {
 
     #[inline(never)]
     pub(super) fn size(&mut self, operand: &'d Ir) -> Outcome<'d> {
-        let value = self.run(operand)?;
-        self.charge(1)?;
-        let size = match &value {
-            Value::Node(_) | Value::List(_) | Value::Map(_) | Value::String(_) | Value::Bytes(_) => {
-                value.size()
-            }
-            _ => None,
-        };
-        let size = size.ok_or_else(|| unknown("size", &value))?;
-        Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
+        self.on(operand, |machine, value| {
+            machine.charge(1)?;
+            let size = value.size().ok_or_else(|| unknown("size", value))?;
+            Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
+        })
     }
 }

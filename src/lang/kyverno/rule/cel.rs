@@ -48,28 +48,28 @@ impl Cel {
             Ok(expressions) => expressions,
             Err(message) => return Ok(Some(Response::error(format!("the rule is not valid: {message}")))),
         };
+        let judge = Judge { expressions, inputs, ignores_failures: false };
         let params = match self.params.as_ref().map(|params| params.find(inputs)) {
-            None => vec![None],
-            Some(Params::Found(found)) => found.into_iter().map(Some).collect(),
+            None => return answer(rule, judge.decide(None)),
+            Some(Params::Found(found)) => found,
             Some(Params::Pending) => return Err(Failure::Pending),
             Some(Params::Failed(message)) => {
                 let message = format!("error in parameterized resource: {message}");
                 return Ok(Some(Response::error(message)));
             }
         };
-        let judge = Judge { expressions, inputs, ignores_failures: false };
-        for params in params {
-            match judge.decide(params) {
-                Decision::Pending => return Err(Failure::Pending),
-                Decision::NotMatched => {
-                    return Ok(Some(Response::new(Status::Skip, "cel preconditions not met")));
-                }
-                Decision::Deny(message) | Decision::Error(message) => {
-                    return Ok(Some(Response::new(Status::Fail, message)));
-                }
-                Decision::Admit => {}
-            }
-        }
-        Ok(Some(Response::new(Status::Pass, format!("Validation rule '{rule}' passed."))))
+        let mut decisions = params.into_iter().map(|params| judge.decide(Some(params)));
+        let first = decisions.find(|decision| *decision != Decision::Admit);
+        answer(rule, first.unwrap_or(Decision::Admit))
     }
+}
+
+fn answer(rule: &str, decision: Decision) -> Answer {
+    let (status, message) = match decision {
+        Decision::Pending => return Err(Failure::Pending),
+        Decision::NotMatched => (Status::Skip, "cel preconditions not met".to_owned()),
+        Decision::Deny(message) | Decision::Error(message) => (Status::Fail, message),
+        Decision::Admit => (Status::Pass, format!("Validation rule '{rule}' passed.")),
+    };
+    Ok(Some(Response::new(status, message)))
 }
