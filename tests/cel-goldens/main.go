@@ -3,6 +3,7 @@
 //
 // A line of table.txt is one expression; `<<a||b>>` stands for each of the alternatives in turn. An expression that names `object` is
 // evaluated over every document of documents.json, any other once. `-plain FILE` reads other expressions, one a line and without alternatives.
+// `bench` measures instead; see there.
 package main
 
 import (
@@ -42,6 +43,10 @@ type row struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "bench" {
+		bench()
+		return
+	}
 	env := newEnv()
 	documents, names := readDocuments("documents.json")
 	out := json.NewEncoder(os.Stdout)
