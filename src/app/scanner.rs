@@ -61,6 +61,8 @@ pub struct Scanned {
     pub policies: Vec<Arc<CompiledPolicy>>,
     /// All policies that it met, those included that it does not evaluate.
     pub catalog: Catalog,
+    /// Kinds of policy that could not be listed.
+    pub unknown: BTreeSet<PolicyKind>,
 }
 
 /// Scans one cluster again and again, and keeps what is compiled between scans.
@@ -125,7 +127,7 @@ impl Scanner {
             sink,
             state: self.state.clone().filter(|_| settings.instead.is_none()),
             policies: policies.clone(),
-            unknown,
+            unknown: unknown.clone(),
             settings: scan_settings(settings, &request, filters),
             stop: request.stop,
             progress: request.progress,
@@ -133,7 +135,7 @@ impl Scanner {
         let mut outcome = scan::run(scan).await?;
         problems.append(&mut outcome.problems);
         outcome.problems = problems;
-        Ok(Scanned { outcome, policies, catalog })
+        Ok(Scanned { outcome, policies, catalog, unknown })
     }
 
     /// Compiles what is new among the policies, and keeps the catalog for the next scan.

@@ -25,7 +25,7 @@ use crate::output::{self, Finding, Style, Table};
 use crate::plan::Action;
 use crate::policy::CompiledPolicy;
 use crate::report::{ReportApi, ReportSettings, Sink};
-use crate::scan::{self, Coverage, Progress, Scan, ScanOutcome, ScanSettings, Stop};
+use crate::scan::{self, Coverage, KindState, Progress, Scan, ScanOutcome, ScanSettings, Stop};
 use crate::store::State;
 
 /// What `patrol scan` is asked.
@@ -258,17 +258,6 @@ impl ApiArg {
     }
 }
 
-/// The policies of a folder, as a listing that stands in for the cluster's.
-fn scanned_listing(folder: &crate::folder::Folder) -> anyhow::Result<crate::inventory::PolicyListing> {
-    let none = crate::folder::Folder::default();
-    let source = crate::folder::FolderSource::open("policies".into(), &none, folder, &|_| None);
-    let listing = source.into_policies();
-    if let Some(problem) = listing.problems.first() {
-        bail!("{}: {}", problem.subject, problem.message);
-    }
-    Ok(listing)
-}
-
 /// Runs a scan to its end; Ctrl-C ends it between two chunks, with what was done stored.
 async fn carry_out(scan: Scan, n_objects: u64, shows_progress: bool) -> anyhow::Result<ScanOutcome> {
     let (stop, progress) = (scan.stop.clone(), Arc::clone(&scan.progress));
@@ -319,6 +308,11 @@ async fn next_signal() -> bool {
 pub(super) fn tell_problems(outcome: &ScanOutcome) {
     for problem in outcome.totals.problems.iter().chain(&outcome.problems) {
         say(format_args!("{}: {}", problem.subject, problem.message));
+    }
+    for kind in &outcome.kinds {
+        if let KindState::Forbidden(message) | KindState::Failed(message) = &kind.state {
+            say(format_args!("{}: not listed, and nothing of it is removed: {message}", kind.kind));
+        }
     }
 }
 

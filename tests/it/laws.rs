@@ -202,6 +202,47 @@ fn a_lost_state_costs_evaluations_and_no_writes() {
     });
 }
 
+/// Each result by its report, policy and rule: what it says, and since when, in Unix seconds.
+fn results_in(reports: &BTreeMap<String, String>) -> BTreeMap<[String; 3], (String, i64)> {
+    let mut found = BTreeMap::new();
+    for (name, json) in reports {
+        let report: serde_json::Value = serde_json::from_str(json).unwrap();
+        for result in report["results"].as_array().unwrap() {
+            let text = |key: &str| result[key].as_str().unwrap_or_default().to_owned();
+            // A rule that is no longer scored says what it said before.
+            let says = format!("{}: {}", text("result").replace("warn", "fail"), text("message"));
+            let since_s = result["timestamp"]["seconds"].as_i64().unwrap();
+            found.insert([name.clone(), text("policy"), text("rule")], (says, since_s));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_result_has_the_time_at_which_it_last_changed() {
+    let (mut n_kept, mut n_new) = (0, 0);
+    let runtime = runtime();
+    for seed in seeds(150) {
+        let mut random = Random::new(seed ^ 0x71AE);
+        let mut world = World::new(&mut random);
+        for step in 0..6 {
+            for _ in 0..random.below(4) {
+                world.change(&mut random);
+            }
+            let before = results_in(&world.reports());
+            let now_s = world.now_s();
+            runtime.block_on(world.scan());
+            for (key, (says, since_s)) in results_in(&world.reports()) {
+                let kept = before.get(&key).filter(|(said, _)| *said == says);
+                let expected = kept.map_or(now_s, |(_, since_s)| *since_s);
+                assert_eq!(since_s, expected, "PATROL_SEED={seed}, step {step}: {key:?} {says}");
+                *(if kept.is_some() { &mut n_kept } else { &mut n_new }) += 1;
+            }
+        }
+    }
+    assert!(n_kept > n_new && n_new > 0, "{n_kept} kept, {n_new} new");
+}
+
 #[test]
 fn the_same_history_gives_the_same_bytes() {
     for_each_seed(|runtime, seed| {

@@ -1,23 +1,25 @@
 //! `patrol scan --cluster`: one scan of the cluster that kubeconfig names, as the service would run it.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::bail;
 use jiff::Timestamp;
 
-use super::{ClusterArgs, ScanArgs, exit, scanned_listing, tell, watched};
-use crate::app::{Request, Scanner, ScannerSettings, cluster_settings};
+use super::{ClusterArgs, ScanArgs, exit, tell, watched};
+use crate::app::{Request, Scanned, Scanner, ScannerSettings, cluster_settings};
 use crate::cli::{Exit, input, run, say};
 use crate::cluster::{ClusterClient, Leadership};
 use crate::config::{Checked, Filters};
-use crate::folder::FolderSink;
+use crate::folder::{Folder, FolderSink, FolderSource};
+use crate::inventory::PolicyListing;
 use crate::matching::ResourceFilters;
 use crate::model::Status;
 use crate::policy::Standing;
 use crate::report::Sink;
-use crate::scan::{Focus, Only, ScanOutcome, Stop};
+use crate::scan::{Focus, KindOutcome, KindState, Only, ScanOutcome, Stop};
 use crate::store::{State, Store};
 
 /// Runs the command.
@@ -36,8 +38,7 @@ pub(super) async fn run(
         Some(store) => Some(State::open(Arc::clone(store), &Scanner::label_of(&client), now.as_second())?),
         None => None,
     };
-    let instead =
-        if args.policies.is_empty() { None } else { Some(scanned_listing(&input::read(&args.policies))?) };
+    let instead = (!args.policies.is_empty()).then(|| given(&args.policies));
     let sink = match &args.reports {
         Some(dir) => Some(Arc::new(FolderSink::open(dir, args.report_api.api())?) as Arc<dyn Sink>),
         None => None,
@@ -67,7 +68,23 @@ pub(super) async fn run(
         input::warn_if_degraded(&**store);
         store.close()?;
     }
-    Ok(exit(&done.outcome, fail_on, false))
+    Ok(exit(&done.outcome, fail_on, !is_whole(&done)))
+}
+
+/// The policies under these paths, as a listing that stands in for the cluster's.
+fn given(paths: &[PathBuf]) -> PolicyListing {
+    let none = Folder::default();
+    FolderSource::open("policies".into(), &none, &input::read(paths), &|_| None).into_policies()
+}
+
+/// Whether all of the input could be used: a scan that could not list Pods has not found them clean.
+fn is_whole(done: &Scanned) -> bool {
+    let outcome = &done.outcome;
+    let is_listed = |kind: &KindOutcome| matches!(kind.state, KindState::Listed | KindState::NotServed);
+    done.unknown.is_empty()
+        && outcome.kinds.iter().all(is_listed)
+        && outcome.totals.reports.failed == 0
+        && !outcome.problems.iter().chain(&outcome.totals.problems).any(|problem| problem.is_input)
 }
 
 /// The plan of the next scan of a cluster for one resource, made on a copy of the state that is the store's.

@@ -165,6 +165,11 @@ impl World {
         outcome
     }
 
+    /// The time of the next scan, in Unix seconds.
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now_s.load(Ordering::Relaxed)
+    }
+
     /// Law 3: the log holds no pair that saw what it had seen before.
     fn judge_evaluations(&self) {
         let mut remembered = self.remembered.lock().unwrap();

@@ -158,3 +158,30 @@ async fn a_signal_ends_a_scan_in_time_although_the_server_does_not_answer() {
         assert_eq!(code.code(), Some(2), "{method} {path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_could_not_see_everything_does_not_call_the_cluster_clean() {
+    let Some(world) = World::begin("command-partial").await else { return };
+    world.pod("a", "red").await;
+    let (folder, proxy) = (tempfile::tempdir().expect("a folder"), Proxy::start(world.admin.clone()).await);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("kubeconfig", &proxy.kubeconfig());
+    write("red.yaml", &policy("red", "red").to_string());
+    write("broken.yaml", "a: [");
+    let run = |policies: &[&str]| {
+        let arguments = [&["scan", "--no-state", "--context", "proxy", "-p"], policies].concat();
+        let output = command(folder.path(), &arguments).output().expect("a run");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, text) = run(&["red.yaml"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&["red.yaml", "broken.yaml"]);
+    assert!(
+        code == Some(2) && text.contains("broken.yaml:1") && text.contains("1 pairs evaluated"),
+        "{text}"
+    );
+    proxy.break_all("GET", "/api/v1/pods", Fault::Status(403, "Forbidden"));
+    let (code, text) = run(&["red.yaml"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("not permitted (403)"), "which kind, and why, is said: {text}");
+}
