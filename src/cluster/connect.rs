@@ -1,6 +1,8 @@
 //! From settings to a connection: which configuration counts, and what is wrong with it.
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use std::io::ErrorKind;
+
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 use super::failure::chain;
@@ -17,6 +19,12 @@ pub enum ConnectError {
         /// What is wrong with it.
         message: String,
     },
+    /// Nothing names a cluster.
+    #[error(
+        "no cluster is named: there is neither a kubeconfig (`--kubeconfig`, `KUBECONFIG`, `{0}`) nor the service \
+         account of a Pod"
+    )]
+    Nowhere(String),
     /// Patrol does not run in a Pod with a service account.
     #[error("no service account of a Pod: {0}")]
     InCluster(String),
@@ -44,7 +52,7 @@ pub(super) async fn configure(settings: &ClusterSettings) -> Result<(Config, boo
             Ok(kubeconfig) => (from_kubeconfig(settings, kubeconfig, "in use").await?, false),
             Err(error) => match Config::incluster() {
                 Ok(config) if settings.context.is_none() => (config, true),
-                _ => return Err(bad_kubeconfig("in use", &error)),
+                _ => return Err(nowhere(&error).unwrap_or_else(|| bad_kubeconfig("in use", &error))),
             },
         },
     };
@@ -77,6 +85,16 @@ async fn from_kubeconfig(
     Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| bad_kubeconfig(place, &error))
 }
 
-fn bad_kubeconfig(place: &str, error: &kube::config::KubeconfigError) -> ConnectError {
+/// What a kubeconfig that does not exist, and that nobody asked for, means.
+fn nowhere(error: &KubeconfigError) -> Option<ConnectError> {
+    match error {
+        KubeconfigError::ReadConfig(error, path) if error.kind() == ErrorKind::NotFound => {
+            Some(ConnectError::Nowhere(path.display().to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn bad_kubeconfig(place: &str, error: &KubeconfigError) -> ConnectError {
     ConnectError::Kubeconfig { place: place.to_owned(), message: chain(error) }
 }

@@ -318,7 +318,7 @@ fn lint_points_into_expressions_of_every_language_and_form() {
         45 |           variables.m == nosuch(object)
            |                                ^
 
-        error: must evaluate to string
+        error: must evaluate to string but got int
           --> l/policies.yaml:46:26: ValidatingPolicy b: spec.validations[0].messageExpression
            |
         46 |       messageExpression: 1 + 1

@@ -69,3 +69,25 @@ fn a_statistics_file_that_cannot_be_written_is_told() {
         .exits(2)
         .says(&["no/such/stats.json"]);
 }
+
+#[test]
+fn a_service_without_a_cluster_or_with_mistakes_in_its_configuration_says_so() {
+    let place = Place::new();
+    let run = |arguments: &[&str]| {
+        let mut command = place.command(&[&["run"], arguments].concat());
+        command.env("HOME", place.path("home"));
+        super::ran(command).exits(2)
+    };
+    run(&[]).says(&[
+        "no cluster is named: there is neither a kubeconfig",
+        "home/.kube/config",
+        "service account",
+    ]);
+    run(&["--config", "nowhere.yaml"]).says(&["`nowhere.yaml` cannot be read"]);
+    run(&["--set", "scan.maxAge"]).says(&["`scan.maxAge` is not of the form KEY=VALUE"]);
+    run(&["--set", "scan.maxAgee=1h", "--set", "leaderElection.renewDeadline=20s"]).says(&[
+        "did you mean `maxAge`?",
+        "`leaderElection.renewDeadline` must be shorter than `leaseDuration`",
+    ]);
+    place.run(&["run", "--check"]).exits(0).says(&["the configuration is sound"]);
+}
