@@ -157,7 +157,9 @@ impl<'d> Draft<'d> {
             Err(PatchError::TestFailed(_)) => return Ok(()),
             Err(error) => return Err(format!("JSON Patch: {error}")),
         }
-        if after.get("kind").and_then(Json::as_str).is_none_or(str::is_empty) {
+        let has_kind =
+            |object: &Json| object.get("kind").and_then(Json::as_str).is_some_and(|kind| !kind.is_empty());
+        if !has_kind(&after) && self.current().is_ok_and(has_kind) {
             return Err(format!("Internal error occurred: Object 'Kind' is missing in '{after}'"));
         }
         self.set(after);

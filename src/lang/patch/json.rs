@@ -65,6 +65,10 @@ impl Pointer {
     }
 }
 
+fn failed(op: &str, path: &str, error: &str) -> PatchError {
+    PatchError::Failed(format!("error in {op} for path: '{path}': {error}"))
+}
+
 fn missing(what: &str) -> PatchError {
     PatchError::Failed(format!("{what}: missing value"))
 }
@@ -166,25 +170,20 @@ impl Operation {
                 let (container, token) = find(root, path).ok_or_else(|| {
                     missing(&format!("add operation does not apply: doc is missing path: \"{path}\""))
                 })?;
-                add(container, &token, value).map_err(|e| self.failed("add", path, &e))
+                add(container, &token, value).map_err(|e| failed("add", path, &e))
             }
             "remove" => {
                 let path = &self.path;
                 let (container, token) = find(root, path).ok_or_else(|| {
                     missing(&format!("remove operation does not apply: doc is missing path: \"{path}\""))
                 })?;
-                remove(container, &token).map_err(|e| self.failed("remove", path, &e))
+                remove(container, &token).map_err(|e| failed("remove", path, &e))
             }
             "replace" => self.replace(root),
             "move" | "copy" => self.transfer(root),
             "test" => self.test(root),
             other => Err(PatchError::Failed(format!("Unexpected kind: {other}"))),
         }
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as a message of the operation")]
-    fn failed(&self, op: &str, path: &str, error: &str) -> PatchError {
-        PatchError::Failed(format!("error in {op} for path: '{path}': {error}"))
     }
 
     fn replace(&self, root: &mut Value) -> Result<(), PatchError> {
@@ -203,7 +202,7 @@ impl Operation {
         })?;
         get(container, &token)
             .map_err(|_| missing(&format!("replace operation does not apply: doc is missing key: {path}")))?;
-        set(container, &token, value).map_err(|e| self.failed("remove", path, &e))
+        set(container, &token, value).map_err(|e| failed("remove", path, &e))
     }
 
     fn transfer(&self, root: &mut Value) -> Result<(), PatchError> {
@@ -248,7 +247,7 @@ impl Operation {
         }
         let (container, token) = find(root, path)
             .ok_or_else(|| missing(&format!("test operation does not apply: is missing path: {path}")))?;
-        let found = get(container, &token).map_err(|e| self.failed("test", path, &e))?;
+        let found = get(container, &token).map_err(|e| failed("test", path, &e))?;
         // A null in the object is as if there were nothing, and nothing is equal to no value only.
         match (found.filter(|found| !found.is_null()), &self.value) {
             (None, None) => Ok(()),
