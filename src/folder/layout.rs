@@ -187,9 +187,11 @@ impl Scalar {
         if visible.len() != n_visible(&self.value) {
             return None;
         }
-        let first = n_visible(self.value.get(..part.start)?);
-        let n = n_visible(self.value.get(part)?).max(1);
-        let (start, end) = (visible.get(first)?.start, visible.get(first + n - 1)?.end);
+        let last = visible.len().checked_sub(1)?;
+        // What is missing at the end is shown at the end.
+        let first = n_visible(self.value.get(..part.start)?).min(last);
+        let n = n_visible(self.value.get(part).unwrap_or_default()).max(1);
+        let (start, end) = (visible.get(first)?.start, visible.get((first + n - 1).min(last))?.end);
         Some(self.range.start + start..self.range.start + end)
     }
 }

@@ -374,9 +374,21 @@ fn damaged_text_never_panics_and_stays_within_its_lines() {
         split(&Origin::of_file("f"), &Arc::from(text.as_slice()), &mut folder);
         for manifest in &folder.manifests {
             assert!((1..=n_lines).contains(&manifest.origin.line), "{:?}", String::from_utf8_lossy(&text));
-            if let Err(error) = manifest.parse() {
-                assert!(error.origin.line >= manifest.origin.line, "{:?}", String::from_utf8_lossy(&text));
-                assert!(!error.message.is_empty());
+            match manifest.parse() {
+                Err(error) => {
+                    let is_behind = error.origin.line >= manifest.origin.line;
+                    assert!(is_behind, "{:?}", String::from_utf8_lossy(&text));
+                    assert!(!error.message.is_empty());
+                }
+                Ok(document) => {
+                    let layout = manifest.layout();
+                    for (key, _) in document.root().entries() {
+                        let Some(place) = layout.place(key, Some(0..1)) else { continue };
+                        assert!(place.line <= n_lines as usize, "{:?}", String::from_utf8_lossy(&text));
+                        let end = place.column - 1 + place.length;
+                        assert!(end <= place.text.chars().count() + 1, "{place:?}");
+                    }
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use patrol::document::{Document, Node, Value};
 use patrol::gostd::regexp::Regexp;
 use patrol::lang::jmespath::{Env, Program};
-use patrol::lang::{Companions, Evaluation, Inputs, Request, compile};
+use patrol::lang::{Companions, Evaluation, Inputs, Request, compile, lint};
 use patrol::model::{Fact, FactKey, FactValue, Fingerprint, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use patrol::policy::PolicySource;
 
@@ -41,7 +41,7 @@ pub(crate) fn jmespath(bytes: &[u8]) -> bool {
     true
 }
 
-/// An array of a policy and an object: compiling and evaluating ends, and says the same twice; whether there was an outcome.
+/// An array of a policy and an object: compiling, linting and evaluating ends, and says the same twice; whether there was an outcome.
 pub(crate) fn policy(bytes: &[u8]) -> bool {
     let Ok(input) = Document::from_json(bytes) else { return false };
     let part = |index: usize| input.root().at_index(index).map(|node| Value::from(node).to_document());
@@ -60,6 +60,7 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
         uid: String::new(),
     };
     let compiled = compile(&source, &Companions { sources: &[] });
+    assert_eq!(lint(&source), lint(&source));
     let outcomes = || {
         let mut facts: BTreeMap<FactKey, Arc<Fact>> = BTreeMap::new();
         let request = Request::scan();

@@ -114,6 +114,7 @@ fn json_and_items_of_lists_are_found_in_their_file() {
     assert_eq!(place(json, 0, "a", None), (1, 29, 3));
     assert_eq!(place(json, 1, "b", None), (2, 3, 3));
     assert_eq!(place(json, 1, "b", Some(8..9)), (2, 25, 1));
+    assert_eq!(place(json, 1, "b", Some(12..13)), (2, 28, 1));
     let list = "kind: List\nitems:\n- a: 1\n- b:\n    c: '{{ x }}'\n";
     assert_eq!(place(list, 0, "a", None), (3, 3, 1));
     assert_eq!(place(list, 1, "b.c", Some(3..4)), (5, 12, 1));

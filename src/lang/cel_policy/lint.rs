@@ -2,6 +2,7 @@
 
 use super::Dialect;
 use super::expressions::{Expressions, Refusal, Spec, items};
+use crate::document::Node;
 use crate::lang::Lint;
 use crate::model::PolicyKind;
 use crate::policy::{PolicySource, Warning};
@@ -9,6 +10,11 @@ use crate::policy::{PolicySource, Warning};
 /// Lints a policy of any of these kinds; those that scans have no results of are not looked at.
 pub(crate) fn lint(source: &PolicySource) -> Lint {
     let Some(spec) = source.document.root().get("spec") else { return Lint::default() };
+    let mode = spec.path(&["evaluation", "mode"]).and_then(Node::as_str);
+    if !matches!(mode, None | Some("" | "Kubernetes" | "JSON")) {
+        // Other modes have names of their own, and no scan.
+        return Lint::default();
+    }
     let kyverno = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
     let refusals = match source.key.kind {
         PolicyKind::ValidatingPolicy
@@ -38,4 +44,47 @@ pub(crate) fn refused(refusals: &[Refusal], path: impl Fn(&str) -> String) -> Ve
         })
     });
     faults.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::document::Document;
+    use crate::model::PolicyKey;
+
+    fn errors(kind: PolicyKind, spec: &str) -> Vec<String> {
+        let document = Document::from_json(format!(r#"{{"spec":{spec}}}"#).as_bytes()).unwrap();
+        let key = PolicyKey { kind, namespace: String::new(), name: "p".to_owned() };
+        let source = PolicySource { key, document: Arc::new(document), origin: String::new() };
+        let show = |Warning { path, part, message }: Warning| format!("{path} {part:?} {message}");
+        lint(&source).errors.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn every_refused_expression_is_told_with_its_place() {
+        let spec = r#"{"matchConditions":[{"expression":"objct.x == 1"}],
+            "validations":[{"expression":"true"},{"expression":"true &&"},{"expression":"1"}]}"#;
+        let wanted = [
+            "spec.matchConditions[0].expression Some((0, 1)) undeclared reference to 'objct' (in container '')",
+            "spec.validations[1].expression Some((7, 8)) Syntax error: mismatched input '<EOF>'",
+            "spec.validations[2].expression Some((0, 1)) must evaluate to bool",
+        ];
+        for kind in [PolicyKind::ValidatingPolicy, PolicyKind::ValidatingAdmissionPolicy] {
+            let found = errors(kind, spec);
+            assert_eq!(found.len(), wanted.len(), "{found:?}");
+            for (found, wanted) in found.iter().zip(wanted) {
+                assert!(found.starts_with(wanted), "{found}");
+            }
+        }
+        assert_eq!(errors(PolicyKind::ImageValidatingPolicy, spec).len(), 1);
+        assert_eq!(errors(PolicyKind::MutatingPolicy, spec), [""; 0]);
+    }
+
+    #[test]
+    fn policies_for_other_requests_are_not_looked_at() {
+        let spec = r#"{"evaluation":{"mode":"Envoy"},"validations":[{"expression":"envoy.Denied(403)"}]}"#;
+        assert_eq!(errors(PolicyKind::ValidatingPolicy, spec), [""; 0]);
+    }
 }

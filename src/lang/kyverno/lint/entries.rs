@@ -3,7 +3,7 @@
 use crate::document::{Kind, Node};
 use crate::policy::Warning;
 
-/// Entries of a rule's contexts, those of its `foreach` lists included, that no text behind or around them mentions.
+/// Entries of a rule's contexts, those of its `foreach` lists included, that no other text mentions; entries are loaded in any order.
 pub(super) fn unused(rule: Node<'_>, path: &str, warnings: &mut Vec<Warning>) {
     in_scope(rule, path, warnings);
     for action in ["validate", "mutate", "generate"] {
@@ -26,7 +26,8 @@ fn in_scope(scope: Node<'_>, path: &str, warnings: &mut Vec<Warning>) {
     let entries: Vec<Node<'_>> = scope.get("context").into_iter().flat_map(Node::items).collect();
     for (at, entry) in entries.iter().enumerate() {
         let name = entry.get("name").and_then(Node::as_str).unwrap_or_default();
-        let is_used = entries.iter().skip(at + 1).any(|later| mentions(*later, name))
+        let is_other = |(other, _): &(usize, &Node<'_>)| *other != at;
+        let is_used = entries.iter().enumerate().filter(is_other).any(|(_, other)| mentions(*other, name))
             || scope.entries().any(|(key, value)| key != "context" && mentions(value, name));
         if !name.is_empty() && !is_used {
             let message = format!("nothing uses the context entry `{name}`");

@@ -97,7 +97,8 @@ pub(super) fn undefined(rule: Node<'_>, path: &str, warnings: &mut Vec<Warning>)
             }
             let is_defined = VARIABLES.contains(&root) || is_element(root) || defined.contains(root);
             if !is_defined {
-                let message = format!("nothing defines the variable `{root}`");
+                let written = found.text.get(name.range.clone()).unwrap_or_default();
+                let message = format!("nothing defines the variable `{written}`");
                 warnings.push(found.warning(name.range, message));
             } else if let Some((field, range)) = unknown_field(&name) {
                 warnings.push(found.warning(range, format!("a request has no field `{field}`")));

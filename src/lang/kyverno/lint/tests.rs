@@ -72,7 +72,9 @@ fn variables_that_nothing_defines_and_entries_that_nothing_uses_are_named() {
     context:
     - {name: used, variable: {value: 1}}
     - {name: chained, configMap: {name: x}}
-    - {name: last, variable: {jmesPath: "chained.data.x || missing"}}
+    - {name: last, variable: {jmesPath: "chained.data.x || missing || \"\""}}
+    - {name: early, variable: {jmesPath: late}}
+    - {name: late, variable: {value: "{{ early }}"}}
     - {name: list, apiCall: {urlPath: "/api/{{ used }}", jmesPath: "items[0]"}}
     validate:
       message: "{{ used }} {{ unheard.of }} {{ lastly }} {{ to_upper(request.objct.kind) }}"
