@@ -268,6 +268,8 @@ fn values_of_wrong_types_and_out_of_range_are_named() {
         ("metrics: {listen: everywhere}", "`metrics.listen` must be an address such as `0.0.0.0:8000`"),
         ("apiCall: {services: ['*']}", "`apiCall.services[0]` must be a URL with a host"),
         ("apiCall: {services: ['https://*']}", "`apiCall.services[0]` must be a URL with a host"),
+        ("images: {pullSecrets: [pull]}", "`images.pullSecrets[0]` must be `namespace/name`, not `pull`"),
+        ("images: {registry: 'on'}", "`images.registry` must be"),
         ("resources: {excludeNamespaces: ['^kube-.*$']}", "`resources.excludeNamespaces[0]` must be a name"),
         (
             "resources: {excludeNamespaces: kube-system}",

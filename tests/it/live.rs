@@ -9,6 +9,7 @@ mod facts;
 mod faults;
 mod mutations;
 mod proxy;
+mod registries;
 mod scans;
 mod service;
 mod shapes;

@@ -1,11 +1,11 @@
 //! What policies read outside the API server, from servers that the tests run themselves.
 
-mod certificate;
+pub(crate) mod certificate;
 mod images;
 mod policies;
-mod registry;
+pub(crate) mod registry;
 mod scans;
 pub(crate) mod server;
 mod services;
 mod signatures;
-mod signing;
+pub(crate) mod signing;

@@ -15,13 +15,13 @@ const OID_EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x25];
 const OID_CODE_SIGNING: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 
 /// A key on P-256 that signs with SHA-256.
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) pkcs8: Vec<u8>,
     pair: EcdsaKeyPair,
 }
 
 impl Key {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).expect("a key");
         let pkcs8 = pkcs8.as_ref().to_vec();

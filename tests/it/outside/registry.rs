@@ -20,20 +20,20 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A registry that serves until the runtime ends.
 #[derive(Clone)]
-pub(super) struct Registry {
-    pub(super) address: SocketAddr,
+pub(crate) struct Registry {
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Type and content by `repository/tag` and `repository/digest`.
     manifests: BTreeMap<String, (&'static str, Vec<u8>)>,
     blobs: BTreeMap<String, Vec<u8>>,
     /// `METHOD /path` of each request.
-    pub(super) requests: Vec<String>,
+    pub(crate) requests: Vec<String>,
     /// User and password without which there is no token; a token is asked for if there is a login.
-    pub(super) login: Option<(String, String)>,
+    pub(crate) login: Option<(String, String)>,
     /// Whether anybody gets a token, and nothing without one.
     pub(super) wants_token: bool,
     /// Whether blobs are at another place, which takes no credentials.
@@ -43,7 +43,7 @@ pub(super) struct State {
 }
 
 impl Registry {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
         let answered = Arc::clone(&state);
         let router = Router::new().fallback(async move |method: Method, uri: Uri, headers: HeaderMap| {
@@ -52,12 +52,12 @@ impl Registry {
         Self { address: serve(router).await, state }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// `127.0.0.1:PORT/repository`.
-    pub(super) fn name(&self, repository: &str) -> String {
+    pub(crate) fn name(&self, repository: &str) -> String {
         format!("{}/{repository}", self.address)
     }
 
@@ -84,7 +84,7 @@ impl Registry {
     }
 
     /// Pushes an image for a platform; gives its digest.
-    pub(super) fn image(&self, repository: &str, tag: Option<&str>, architecture: &str) -> String {
+    pub(crate) fn image(&self, repository: &str, tag: Option<&str>, architecture: &str) -> String {
         let config =
             json!({"architecture": architecture, "os": "linux", "config": {"User": "nobody"}}).to_string();
         let config = json!({

@@ -14,7 +14,7 @@ const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// A layer of what is attached to an image.
 pub(super) type Layer = (&'static str, Value, Vec<u8>);
 
-pub(super) fn public(key: &Key) -> String {
+pub(crate) fn public(key: &Key) -> String {
     pem("PUBLIC KEY", &key.spki())
 }
 
@@ -38,7 +38,7 @@ pub(super) fn signature(payload: Vec<u8>, key: &Key) -> Layer {
 }
 
 /// Signs an image without annotations.
-pub(super) fn sign(registry: &Registry, repository: &str, of: &str, keys: &[&Key]) {
+pub(crate) fn sign(registry: &Registry, repository: &str, of: &str, keys: &[&Key]) {
     let layers: Vec<Layer> = keys.iter().map(|key| signature(claim(of, &Value::Null), key)).collect();
     registry.attach(repository, of, "sig", &layers);
 }
