@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use patrol::app::{Request, Scanner, ScannerSettings};
+use patrol::cluster::Leadership;
 use patrol::config::Config;
 use patrol::scan::{Focus, Stop};
 use serde_json::{Value, json};
@@ -45,7 +46,8 @@ async fn scanned(world: &World, config: &str) -> (String, Vec<String>) {
         stop: Stop::default(),
         progress: Arc::default(),
     };
-    let done = Scanner::new(client, None).scan(&settings, request).await.expect("a scan");
+    let done =
+        Scanner::new(client, None, Leadership::unopposed()).scan(&settings, request).await.expect("a scan");
     let status = world.reports().await.get("web").and_then(|results| results.get("signed")).cloned();
     let problems = done.outcome.problems.iter().map(|p| format!("{}: {}", p.subject, p.message));
     (status.unwrap_or_default(), problems.collect())
