@@ -71,7 +71,9 @@ mod tests {
             "spec.validations[1].expression Some((7, 8)) Syntax error: mismatched input '<EOF>'",
             "spec.validations[2].expression Some((0, 1)) must evaluate to bool",
         ];
-        for kind in [PolicyKind::ValidatingPolicy, PolicyKind::ValidatingAdmissionPolicy] {
+        let kinds =
+            [PolicyKind::ValidatingPolicy, PolicyKind::ValidatingAdmissionPolicy, PolicyKind::MutatingPolicy];
+        for kind in kinds {
             let found = errors(kind, spec);
             assert_eq!(found.len(), wanted.len(), "{found:?}");
             for (found, wanted) in found.iter().zip(wanted) {
@@ -79,7 +81,7 @@ mod tests {
             }
         }
         assert_eq!(errors(PolicyKind::ImageValidatingPolicy, spec).len(), 1);
-        assert_eq!(errors(PolicyKind::MutatingPolicy, spec), [""; 0]);
+        assert_eq!(errors(PolicyKind::GeneratingPolicy, spec), [""; 0]);
     }
 
     #[test]

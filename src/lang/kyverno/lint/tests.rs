@@ -85,14 +85,15 @@ fn variables_that_nothing_defines_and_entries_that_nothing_uses_are_named() {
         - {name: idle, variable: {value: "{{ elementIndex }}"}}
         deny: {conditions: {all: [{key: "{{ inner }}", operator: Equals, value: "{{ element0.a }}"}]}}
 "#,
-        expect![[r"
+        expect![[r#"
             advice spec.rules[0].context[2].variable.jmesPath <missing>: nothing defines the variable `missing`
+            advice spec.rules[0].context[2].variable.jmesPath <"">: nothing defines the variable `""`
             advice spec.rules[0].validate.message <unheard>: nothing defines the variable `unheard`
             advice spec.rules[0].validate.message <lastly>: nothing defines the variable `lastly`
             advice spec.rules[0].validate.message <objct>: a request has no field `objct`
             advice spec.rules[0].context[2].name: nothing uses the context entry `last`
             advice spec.rules[0].validate.foreach[0].context[1].name: nothing uses the context entry `idle`
-        "]],
+        "#]],
     );
 }
 
