@@ -23,7 +23,7 @@ use crate::model::Status;
 use super::body::Response;
 use ignored::Ignored;
 use message::Message;
-use trust::{Key, Trust};
+use trust::Trust;
 
 const DEFAULT_DOMAIN: &str = "cosign.sigstore.dev";
 
@@ -236,7 +236,7 @@ impl Entry {
         if each.len() < 2 {
             return vec![Self::compile(node, depth, None)];
         }
-        each.into_iter().map(|key| Self::compile(node, depth, Some(Trust::Key(Key::of_pem(&key))))).collect()
+        each.into_iter().map(|key| Self::compile(node, depth, Some(Trust::of_key(&key)))).collect()
     }
 
     fn compile(node: Node<'_>, depth: usize, trust: Option<Trust>) -> Self {
@@ -341,11 +341,11 @@ impl Entry {
     }
 
     /// What the reference says when no signature is by the key's owner.
-    fn refused(&self, trials: &[Result<(), &'static str>]) -> String {
+    fn refused(&self, trials: &[Result<(), String>]) -> String {
         let n = trials.len();
         let key = if self.place == ".keys" { "publickey 1/1" } else { "" };
         let trials = trials.iter().enumerate().filter_map(|(at, trial)| {
-            let error = trial.err()?;
+            let error = trial.as_ref().err()?;
             let signature = format!("signature {}/{n}", at + 1);
             Some(format!(
                 "[{key}] [{signature}] error: cosign.VerifyBlobCmd.Exec() returned an error: {error}"

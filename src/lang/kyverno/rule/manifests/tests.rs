@@ -101,7 +101,10 @@ fn a_signature_with_any_of_the_usual_kinds_of_keys_is_verified() {
     }
     let (status, message) = verify(&trusting(&["p521"]), &signed_with(&["p521"]));
     assert_eq!(status, Status::Error);
-    assert!(message.contains("keys of the kind 1.2.840.10045.2.1 are not supported"), "{message}");
+    assert!(
+        message.contains("public keys of the algorithm 1.2.840.10045.2.1 on 1.3.132.0.35 are not supported"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -195,7 +198,7 @@ fn a_certificate_is_trusted_with_its_key_if_its_chain_holds() {
     assert_eq!(verify(&certified("root"), &signed_with(&["p256"])).0, Status::Pass);
     let (status, message) = verify(&certified("stranger"), &signed_with(&["p256"]));
     assert_eq!(status, Status::Error);
-    assert!(message.contains("x509: certificate signed by unknown authority"), "{message}");
+    assert!(message.contains("failed to load validate certificate chain: x509: "), "{message}");
     assert_eq!(verify(&certified("root"), &signed_with(&["other"])).0, Status::Error);
 }
 
