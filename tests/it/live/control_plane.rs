@@ -210,7 +210,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, happened
 /// Says that something is not tested on this machine, and why; CI may not leave anything out.
 pub(crate) fn left_out(what: &str, reason: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "CI leaves nothing out, but {what}: {reason}");
-    eprintln!("LEFT OUT: {what}: {reason}");
+    crate::shared::say_aloud(&format!("LEFT OUT: {what}: {reason}"));
 }
 
 /// The shared data: `PATROL_SHARED`, or `../shared` beside the package.
