@@ -148,6 +148,8 @@ pub enum Filters {
 pub struct PoliciesConfig {
     /// The kinds that are read.
     pub kinds: BTreeSet<PolicyKind>,
+    /// Whether admission policies count only with the label `reports.kyverno.io/enabled`.
+    pub only_labelled: bool,
     /// The namespaces whose exceptions count, with wildcards.
     pub exception_namespaces: Vec<String>,
 }

@@ -11,6 +11,7 @@ pub mod image;
 pub mod ip;
 pub mod path;
 pub mod quantity;
+pub mod random_text;
 pub mod regexp;
 pub mod semver_range;
 pub mod strconv;
@@ -18,6 +19,7 @@ pub mod strings;
 pub mod time;
 pub mod url;
 pub mod wildcard;
+pub mod x509;
 
 #[cfg(test)]
 mod testing;

@@ -304,9 +304,17 @@ pub const CERTIFICATES_MAX: usize = 11;
 /// How deep attestors of a policy are nested, in levels: real ones have two.
 pub const ATTESTORS_DEPTH_MAX: usize = 8;
 
-/// How often `JMESPath`'s `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno
-/// uses.
-pub const JMESPATH_RANDOM_REPEAT_MAX: usize = 4096;
+/// How often `random` repeats what a pattern leaves open (`x*`), as the generator that Kyverno uses.
+pub const RANDOM_REPEAT_MAX: usize = 4096;
+
+/// How deep the groups of a pattern of `random` may be: its reader recurses once a group.
+pub const RANDOM_PATTERN_DEPTH_MAX: usize = 160;
+
+/// How many parts the texts of CEL's `random` in one evaluation may have: some milliseconds.
+pub const CEL_RANDOM_PARTS_MAX: u64 = 1_000_000;
+
+/// The longest text that CEL's `gzip.decompress` gives, in bytes: far above what an object holds, and what stops a bomb.
+pub const CEL_GZIP_BYTES_MAX: usize = 16 << 20;
 
 /// How long a scan that is told to end may take to finish what is under way: an orchestrator kills what has not ended
 /// 10 seconds after SIGTERM, and the state is closed and the Lease given back behind it.

@@ -72,8 +72,11 @@ impl KindSelector {
         self.selects_kind(&form.group, &form.version, &form.kind)
     }
 
-    /// Whether the kind is this kind.
+    /// Whether the kind is this kind. JSON payloads have none: only a selector without a kind selects them.
     pub fn selects_kind(&self, group: &str, version: &str, kind: &str) -> bool {
-        self.kind.is_match(kind) && self.group.is_match(group) && self.version.is_match(version)
+        kind.is_empty() == self.kind.as_str().is_empty()
+            && self.kind.is_match(kind)
+            && self.group.is_match(group)
+            && self.version.is_match(version)
     }
 }

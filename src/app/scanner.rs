@@ -144,6 +144,7 @@ impl Scanner {
         let settings = CatalogSettings {
             exceptions: ExceptionScope::Namespaces(namespaces.collect()),
             background_only: true,
+            only_labelled: config.policies.only_labelled,
         };
         let mut kept = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
         let catalog = Catalog::rebuild(&kept, listing.policies, &listing.companions, &settings);

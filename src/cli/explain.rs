@@ -111,6 +111,7 @@ async fn plan_folder(
     let filters = ResourceFilters::parse(&args.filter.join(" ")).context("--filter")?;
     let of = FolderArgs {
         paths: &args.paths,
+        payloads: &[],
         policies: &args.policies,
         background_only: args.background_only,
         trusts_digests: true,

@@ -11,7 +11,7 @@ use crate::folder::{self, Folder, FolderSource, Places};
 use crate::inventory::Source;
 use crate::model::{Fingerprint, PolicyKind, ResourceId};
 use crate::outside::{Outside, OutsideSettings, RegistrySettings};
-use crate::policy::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
+use crate::policy::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy, Standing};
 use crate::store::{Health, SledStore, State, Store, StoreError, copy_state};
 
 /// The one place where the clock of a command is read.
@@ -92,9 +92,9 @@ pub(super) fn warn_if_degraded(store: &dyn Store) -> bool {
 }
 
 /// The label under which the state keeps a set of paths.
-pub(super) fn label_of(paths: &[std::path::PathBuf]) -> String {
+pub(super) fn label_of<'p>(paths: impl IntoIterator<Item = &'p std::path::PathBuf>) -> String {
     let whole = |path: &std::path::PathBuf| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-    let mut paths: Vec<String> = paths.iter().map(|path| whole(path).display().to_string()).collect();
+    let mut paths: Vec<String> = paths.into_iter().map(|path| whole(path).display().to_string()).collect();
     paths.sort();
     paths.dedup();
     format!("folder {}", paths.join(" "))
@@ -102,9 +102,10 @@ pub(super) fn label_of(paths: &[std::path::PathBuf]) -> String {
 
 /// Reads manifests and policies; what the state knows of a document's digest saves parsing it.
 fn open_folder(
-    label: String,
+    label: &str,
     folder: &Folder,
     extra: &Folder,
+    payloads: &Folder,
     state: Option<&State>,
     trusts_digests: bool,
 ) -> FolderSource {
@@ -118,13 +119,14 @@ fn open_folder(
         });
     }
     let look_up = |digest: &Fingerprint| known.get(&digest.to_string()).cloned();
-    let mut source = FolderSource::open(label.clone(), folder, extra, &look_up);
+    let open = |known| FolderSource::open(label.to_owned(), folder, extra, known).with_payloads(payloads);
+    let mut source = open(&look_up);
     let Some(state) = state else { return source };
     let remembered = |name: &str| state.note(name).ok().flatten().unwrap_or_default();
     if remembered(CUSTOM_KINDS) != source.custom_kinds().0 {
         if !known.is_empty() {
             // Who a document is may have moved with the custom kinds.
-            source = FolderSource::open(label, folder, extra, &|_| None);
+            source = open(&|_| None);
         }
         let _ = state.set_note(CUSTOM_KINDS, source.custom_kinds().0.to_vec());
     }
@@ -156,6 +158,8 @@ pub(super) struct FolderInputs {
 pub(super) struct FolderArgs<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) policies: &'a [PathBuf],
+    /// JSON payloads.
+    pub(super) payloads: &'a [PathBuf],
     /// Whether policies that a background scan leaves out are left out.
     pub(super) background_only: bool,
     pub(super) trusts_digests: bool,
@@ -167,7 +171,9 @@ impl FolderInputs {
     /// Reads the manifests and compiles the policies; says what is wrong with them.
     pub(super) async fn read(args: FolderArgs<'_>, state: Option<&State>) -> anyhow::Result<Self> {
         let (folder, extra) = (folder::read(args.paths), folder::read(args.policies));
-        let mut source = open_folder(label_of(args.paths), &folder, &extra, state, args.trusts_digests);
+        let payloads = folder::read(args.payloads);
+        let label = label_of(args.paths.iter().chain(args.payloads));
+        let mut source = open_folder(&label, &folder, &extra, &payloads, state, args.trusts_digests);
         if args.asks_registries {
             let registries = RegistrySettings { is_enabled: true, ..RegistrySettings::default() };
             let settings = OutsideSettings { registries, ..OutsideSettings::default() };
@@ -177,8 +183,8 @@ impl FolderInputs {
         for problem in &listing.problems {
             say(format_args!("{}: {}", problem.subject, problem.message));
         }
-        let settings =
-            CatalogSettings { exceptions: ExceptionScope::All, background_only: args.background_only };
+        let background_only = args.background_only;
+        let settings = CatalogSettings { background_only, ..CatalogSettings::default() };
         let catalog = Catalog::build(listing.policies, &listing.companions, &settings);
         tell_catalog(&catalog);
         let policies = scanned(&catalog, args.background_only);
@@ -188,7 +194,7 @@ impl FolderInputs {
             catalog,
             policies,
             unknown: if are_unread(args.policies, &extra) { PolicyKind::ALL.into() } else { listing.unknown },
-            n_manifests: folder.manifests.len(),
+            n_manifests: folder.manifests.len() + payloads.manifests.len(),
             has_problems: !listing.problems.is_empty(),
         })
     }

@@ -33,11 +33,15 @@ use crate::store::State;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct ScanArgs {
     /// Files and folders of manifests; `-` is standard input
-    #[arg(value_name = "PATH", required_unless_present = "cluster")]
+    #[arg(value_name = "PATH", required_unless_present_any = ["cluster", "json"])]
     paths: Vec<PathBuf>,
     /// Files and folders of policies; they win over policies of the same name among the manifests
     #[arg(short, long = "policy", value_name = "POLICY", num_args = 1.., action = clap::ArgAction::Append)]
     policies: Vec<PathBuf>,
+    /// JSON payloads for policies with the evaluation mode JSON: files and folders of JSON or YAML of any form,
+    /// each document a payload
+    #[arg(long, value_name = "PAYLOAD", num_args = 1.., action = clap::ArgAction::Append, conflicts_with = "cluster")]
+    json: Vec<PathBuf>,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -175,7 +179,7 @@ async fn run_folder(
     let now = input::now();
     let opened = open_state(args)?;
     let store = opened.as_ref().and_then(|opened| opened.store.clone());
-    let label = input::label_of(&args.paths);
+    let label = input::label_of(args.paths.iter().chain(&args.json));
     let state = match &store {
         Some(store) => Some(State::open(Arc::clone(store), &label, now.as_second())?.with_snapshot()),
         None => None,
@@ -183,6 +187,7 @@ async fn run_folder(
     let of = FolderArgs {
         paths: &args.paths,
         policies: &args.policies,
+        payloads: &args.json,
         background_only: args.background_only,
         trusts_digests: !args.verify,
         asks_registries: args.registry,
@@ -227,7 +232,7 @@ fn tell_nothing_to_do(args: &ScanArgs, n_manifests: usize, n_policies: usize) {
         paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
     };
     if n_manifests == 0 {
-        say(format_args!("patrol: no manifests in {}", named(&args.paths)));
+        say(format_args!("patrol: no manifests in {}", named(&[&args.paths[..], &args.json].concat())));
     }
     if n_policies == 0 && args.policies.is_empty() {
         say("patrol: no policies: there are none among the manifests, and none were given with --policy");

@@ -37,6 +37,7 @@ pub(super) async fn ask_fact(source: &ClusterSource, key: &FactKey) -> FactValue
         | FactKey::Image(_)
         | FactKey::ImageDigest(_)
         | FactKey::Attached { .. } => source.outside.fact(key).await,
+        FactKey::Kind { group, version, kind } => served_as(source, group, version, kind).await,
         FactKey::Objects { group, version, kind, namespace, name, selector } => {
             let scan = source.of_scan();
             let discovery = match source.discovery(&scan).await {
@@ -56,13 +57,40 @@ pub(super) async fn ask_fact(source: &ClusterSource, key: &FactKey) -> FactValue
                         object(client, &path, namespace, name).await
                     }
                 }
-                None if discovery.unknown_groups.contains(group) => FactValue::Failed {
-                    message: format!("what the API group {group} serves could not be found out"),
-                    is_transient: true,
-                },
+                None if discovery.unknown_groups.contains(group) => unknown_group(group),
                 None => failed(format!("the API server does not serve {kind} of {group}/{version}")),
             }
         }
+    }
+}
+
+fn unknown_group(group: &str) -> FactValue {
+    let message = format!("what the API group {group} serves could not be found out");
+    FactValue::Failed { message, is_transient: true }
+}
+
+/// What a kind is served as.
+async fn served_as(source: &ClusterSource, group: &str, version: &str, kind: &str) -> FactValue {
+    let scan = source.of_scan();
+    let discovery = match source.discovery(&scan).await {
+        Ok(discovery) => discovery,
+        Err(failure) => return failure.into(),
+    };
+    match discovery.find(group, version, kind) {
+        Some(served) => {
+            let mut builder = DocumentBuilder::new();
+            builder.open_object();
+            builder.key("version");
+            builder.string(&served.version);
+            builder.key("plural");
+            builder.string(&served.plural);
+            builder.key("isNamespaced");
+            builder.bool(served.is_namespaced);
+            builder.close();
+            FactValue::Found(builder.finish())
+        }
+        None if discovery.unknown_groups.contains(group) => unknown_group(group),
+        None => FactValue::Missing,
     }
 }
 

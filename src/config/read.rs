@@ -199,9 +199,11 @@ fn policies(r: &mut Reader<'_>) -> PoliciesConfig {
     if kinds.is_empty() {
         r.object("kinds", "must name at least one kind; without policies there is nothing to scan");
     }
+    let only_labelled = r.flag("onlyLabelled", false);
     let exceptions = |r: &mut Reader<'_>| r.list("namespaces", &[], wildcard);
     PoliciesConfig {
         kinds: kinds.into_iter().collect(),
+        only_labelled,
         exception_namespaces: r.section("exceptions", exceptions),
     }
 }

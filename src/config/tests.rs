@@ -122,6 +122,7 @@ fn defaults_are_what_the_documentation_promises() {
     assert!(!checked.images.is_registry_enabled);
     assert!(checked.debug.listen.unwrap().ip().is_loopback());
     assert!(checked.policies.exception_namespaces.is_empty());
+    assert!(!checked.policies.only_labelled);
     assert_eq!(checked.policies.kinds.len(), 9);
     assert_eq!(checked.resources.filters, Filters::Here(ResourceFilters::standard()));
 }

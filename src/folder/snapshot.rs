@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::selector::Selector;
 use crate::document::{Document, DocumentBuilder, Node};
-use crate::inventory::Scopes;
+use crate::inventory::{KindInfo, Scopes};
 use crate::model::{FactKey, FactValue, ResourceKey};
 
 /// Objects by identity, with what is known of their kinds.
@@ -71,6 +71,10 @@ impl Snapshot {
                 labels: selector,
                 fields: "",
             }),
+            FactKey::Kind { group, version, kind } => match self.scopes.get(group, kind) {
+                Some(info) => FactValue::Found(served_as(info, version)),
+                None => FactValue::Missing,
+            },
             FactKey::ServiceCall { .. }
             | FactKey::GlobalContext { .. }
             | FactKey::Image(_)
@@ -179,6 +183,20 @@ fn found(object: Option<&Arc<Document>>) -> FactValue {
 
 fn failed(message: String) -> FactValue {
     FactValue::Failed { message, is_transient: false }
+}
+
+/// What a kind is served as, for [`FactKey::Kind`].
+pub(super) fn served_as(info: &KindInfo, version: &str) -> Document {
+    let mut builder = DocumentBuilder::new();
+    builder.open_object();
+    builder.key("version");
+    builder.string(if version.is_empty() { &info.preferred_version } else { version });
+    builder.key("plural");
+    builder.string(&info.plural);
+    builder.key("isNamespaced");
+    builder.bool(info.is_namespaced);
+    builder.close();
+    builder.finish()
 }
 
 /// The labels of an object as a document of their own.

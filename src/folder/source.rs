@@ -10,11 +10,12 @@ use std::sync::{Arc, OnceLock};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::snapshot::served_as;
 use super::{Claims, Folder, Manifest, ManifestError, Places, Snapshot, Unproven};
 use crate::document::Document;
 use crate::inventory::{
     Content, Discovered, ListError, Listed, Origin, Page, PolicyListing, Problem, ScanKind, Scopes, Source,
-    SourceError, identify, placed,
+    SourceError, derived_uid, identify, placed,
 };
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue, Fingerprint, Gvk, ResourceId, ResourceKey};
@@ -31,12 +32,18 @@ struct Entry {
     document: OnceLock<Arc<Document>>,
 }
 
+/// The document of an entry: an object where it is placed, a payload with its numbers as Go decodes them.
+fn document_of(manifest: &Manifest, id: &ResourceId) -> Result<Document, ManifestError> {
+    let document = manifest.parse()?;
+    Ok(if id.key.kind.is_empty() { document.with_integers_as_floats() } else { placed(document, id) })
+}
+
 impl Entry {
     fn document(&self) -> Result<Arc<Document>, ManifestError> {
         if let Some(document) = self.document.get() {
             return Ok(Arc::clone(document));
         }
-        let document = Arc::new(placed(self.manifest.parse()?, &self.id));
+        let document = Arc::new(document_of(&self.manifest, &self.id)?);
         Ok(Arc::clone(self.document.get_or_init(|| document)))
     }
 }
@@ -66,7 +73,7 @@ impl FolderSource {
     pub fn open(label: String, folder: &Folder, extra: &Folder, known: Known<'_>) -> Self {
         let mut problems: Vec<Problem> = folder.problems.iter().chain(&extra.problems).map(told).collect();
         let ids: Vec<Option<ResourceId>> =
-            folder.manifests.iter().map(|manifest| known(&manifest.digest)).collect();
+            folder.manifests.iter().map(|manifest| known_object(known, manifest)).collect();
         let wanted: Vec<&Manifest> = folder
             .manifests
             .iter()
@@ -120,6 +127,24 @@ impl FolderSource {
     #[must_use]
     pub fn with_registries(self, registries: Outside) -> Self {
         Self { registries: Some(registries), ..self }
+    }
+
+    /// With JSON payloads, which have no kind: the path of their file is their name, with the line of the second and later ones of a file.
+    #[must_use]
+    pub fn with_payloads(mut self, payloads: &Folder) -> Self {
+        self.problems.extend(payloads.problems.iter().map(told));
+        self.broken.extend(payloads.problems.iter().map(|problem| problem.origin.file.to_string()));
+        for manifest in &payloads.manifests {
+            let origin = &manifest.origin;
+            let named = |name: String| ResourceKey { name, ..ResourceKey::default() };
+            let key = Some(named(origin.file.to_string())).filter(|key| !self.entries.contains_key(key));
+            let key = key.unwrap_or_else(|| named(origin.to_string()));
+            let id = ResourceId { uid: derived_uid(&key), key: key.clone(), version: String::new() };
+            self.places.object(&origin.file, &id.uid);
+            let (manifest, document) = (manifest.clone(), OnceLock::new());
+            self.entries.insert(key, Arc::new(Entry { id, manifest, document }));
+        }
+        self
     }
 
     /// Over the definitions of custom resources among the manifests: when it moves, what the state knows of
@@ -272,6 +297,10 @@ impl FolderSource {
             FactKey::ConfigMap { namespace, name } => {
                 self.find("ConfigMap", namespace, name).unwrap_or(FactValue::Missing)
             }
+            FactKey::Kind { group, version, kind } => match self.scopes.get(group, kind) {
+                Some(info) => FactValue::Found(served_as(info, version)),
+                None => FactValue::Missing,
+            },
             FactKey::ServiceCall { url, .. } => FactValue::Refused(told(&format!("the service `{url}`"))),
             FactKey::Image(_) | FactKey::ImageDigest(_) | FactKey::Attached { .. } => {
                 FactValue::Refused("registries are asked only with `--registry`".to_owned())
@@ -346,8 +375,13 @@ fn content(entry: &Arc<Entry>) -> Content {
     }
     let entry = Arc::clone(entry);
     Content::Lazy(Arc::new(move || {
-        entry.manifest.parse().map(|document| placed(document, &entry.id)).map_err(|error| error.to_string())
+        document_of(&entry.manifest, &entry.id).map_err(|error| error.to_string())
     }))
+}
+
+/// Who a manifest is as far as the state knows; the same bytes as a payload say nothing.
+fn known_object(known: Known<'_>, manifest: &Manifest) -> Option<ResourceId> {
+    known(&manifest.digest).filter(|id| !id.key.kind.is_empty())
 }
 
 /// Whether a document has to be parsed although its digest is known: what policies and identities depend on.

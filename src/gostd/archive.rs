@@ -1,7 +1,8 @@
-//! Go's `compress/gzip` and `archive/tar`, as far as reading goes.
+//! Go's `compress/gzip`, and `archive/tar` as far as reading goes.
 
 use std::ops::Range;
 
+use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 #[cfg(test)]
@@ -29,6 +30,25 @@ pub fn gunzip(bytes: &[u8], bytes_max: usize) -> Option<Vec<u8>> {
         rest = rest.get(2..)?;
     }
     decompress_to_vec_with_limit(rest, bytes_max).ok()
+}
+
+/// The bytes as a gzip stream without a name and a time; not byte for byte what Go makes of them.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    const LEVEL: u8 = 6;
+    const SYSTEM_UNKNOWN: u8 = 255;
+    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, SYSTEM_UNKNOWN];
+    stream.extend(compress_to_vec(bytes, LEVEL));
+    stream.extend(crc32(bytes).to_le_bytes());
+    let size = bytes.len() as u64 & u64::from(u32::MAX);
+    stream.extend(size.to_le_bytes().iter().take(4));
+    stream
+}
+
+/// The checksum of RFC 1952.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+    let all = bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
+    !all
 }
 
 /// The contents of the regular files of a tar archive whose names satisfy `is_wanted`, in order; `None` if it is no archive.

@@ -39,7 +39,7 @@ pub(crate) use admission::{Decision, Judge};
 pub(crate) use environment::Dialect;
 pub(crate) use expressions::{Expressions, Spec, items};
 pub(crate) use lint::{lint, refused};
-pub(crate) use params::{ParamSource, Params};
+pub(crate) use params::{ParamRules, ParamSource, Params};
 
 /// Compiles a policy that is written in CEL. It never fails: what cannot be compiled gives `error` outcomes where it would have applied.
 pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {

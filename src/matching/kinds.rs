@@ -31,7 +31,8 @@ impl KindPattern {
             [version, kind, subresource] if is_version(version) => ("*", *version, *kind, *subresource),
             [group, version, kind] => (*group, *version, *kind, ""),
             [group, version, kind, subresource] => (*group, *version, *kind, *subresource),
-            _ => ("", "", "", ""),
+            // No kind is called so.
+            _ => ("", "", "/", ""),
         };
         Self {
             kind: KindSelector {

@@ -30,13 +30,14 @@ pub enum FactKey {
     },
     /// What a service outside the API server answers.
     ServiceCall {
-        /// `GET` or `POST`.
+        /// `GET`, `POST` or `PUT`.
         method: String,
         /// The URL.
         url: String,
         /// The JSON body of a POST, empty for GET.
         body: String,
-        /// Headers and CA bundle as canonical JSON, empty if none.
+        /// What else there is to say, as JSON, empty if nothing: `headers` (pairs of `key` and `value`), `caBundle` (PEM), and
+        /// `answersStatus`, with which every status is an answer: an object of `statusCode` and `body`, null if it is no JSON.
         options: String,
     },
     /// A GlobalContextEntry's data, or one of its projections.
@@ -74,6 +75,15 @@ pub enum FactKey {
         /// Label selector in its text form, empty for everything.
         selector: String,
     },
+    /// What the API serves a kind as: an object of `version`, `plural` and `isNamespaced`.
+    Kind {
+        /// API group, empty for the core group.
+        group: String,
+        /// Version, empty for the preferred one.
+        version: String,
+        /// Kind.
+        kind: String,
+    },
 }
 
 impl fmt::Display for FactKey {
@@ -91,6 +101,7 @@ impl fmt::Display for FactKey {
             Self::Image(reference) => write!(f, "image {reference}"),
             Self::ImageDigest(reference) => write!(f, "digest of image {reference}"),
             Self::Attached { repository, digest, suffix } => write!(f, "{suffix} of {repository}@{digest}"),
+            Self::Kind { group, version, kind } => write!(f, "how {kind}.{version}.{group} is served"),
             Self::Objects { group, version, kind, namespace, name, selector } => {
                 write!(f, "{kind}.{version}.{group} {namespace}/{name}")?;
                 if selector.is_empty() { Ok(()) } else { write!(f, " with {selector}") }

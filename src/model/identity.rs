@@ -45,8 +45,19 @@ pub struct ResourceKey {
     pub name: String,
 }
 
+impl ResourceKey {
+    /// Whether it is a Namespace, which is in itself as far as policies look at namespaces.
+    pub fn is_namespace(&self) -> bool {
+        self.group.is_empty() && self.kind == "Namespace"
+    }
+}
+
 impl fmt::Display for ResourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind.is_empty() {
+            // A JSON payload.
+            return f.write_str(&self.name);
+        }
         write!(f, "{}", self.kind)?;
         if !self.group.is_empty() {
             write!(f, ".{}", self.group)?;

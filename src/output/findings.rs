@@ -13,7 +13,7 @@ pub struct Finding {
     pub policy: String,
     /// The rule; empty for policies without rules.
     pub rule: String,
-    /// Kind of the resource.
+    /// Kind of the resource, empty for a JSON payload.
     pub kind: String,
     /// Its namespace, empty for cluster scope.
     pub namespace: String,
@@ -34,9 +34,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// `Kind namespace/name` or `Kind name`.
+    /// `Kind namespace/name` or `Kind name`; the name alone for a JSON payload.
     pub fn resource(&self) -> String {
-        if self.namespace.is_empty() {
+        if self.kind.is_empty() {
+            self.name.clone()
+        } else if self.namespace.is_empty() {
             format!("{} {}", self.kind, self.name)
         } else {
             format!("{} {}/{}", self.kind, self.namespace, self.name)

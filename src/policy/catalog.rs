@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Presentation, Warning};
+use super::{CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Presentation, Standing, Warning};
 use crate::document::Node;
 use crate::fingerprint::Hasher;
 use crate::gostd::wildcard::Wildcard;
@@ -41,7 +41,13 @@ pub struct CatalogSettings {
     pub exceptions: ExceptionScope,
     /// Whether this is a background scan, in which exceptions with `background: false` do not count.
     pub background_only: bool,
+    /// Whether admission policies are scanned only with the label `reports.kyverno.io/enabled: "true"`, as in the reference.
+    pub only_labelled: bool,
 }
+
+/// Why an admission policy is not scanned where only labelled ones are.
+const UNLABELLED: &str =
+    "it lacks the label `reports.kyverno.io/enabled: \"true\"` (setting `policies.onlyLabelled`)";
 
 /// Something that the catalog leaves out or overrides, worth saying to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +89,25 @@ pub enum CatalogProblem {
         /// How many were left out.
         n_left_out: usize,
     },
+}
+
+/// Whether a policy is one that the reference scans only with its label, and lacks it.
+fn is_unlabelled(source: &PolicySource) -> bool {
+    let label = source.document.root().path(&["metadata", "labels", "reports.kyverno.io/enabled"]);
+    let is_admission = matches!(
+        source.key.kind,
+        PolicyKind::ValidatingAdmissionPolicy | PolicyKind::MutatingAdmissionPolicy
+    );
+    is_admission && label.and_then(Node::as_str) != Some("true")
+}
+
+/// Whether a policy that was compiled before stands as the settings want it.
+fn is_as_wanted(standing: &Standing, is_left_out: bool) -> bool {
+    match standing {
+        Standing::Scanned => !is_left_out,
+        Standing::NotScanned { reason } if reason == UNLABELLED => is_left_out,
+        _ => true,
+    }
 }
 
 /// All policies of one scan.
@@ -133,7 +158,7 @@ impl Catalog {
             let own: Vec<&CompanionSource> =
                 companions.iter().copied().filter(|c| c.is_for(&source.key)).collect();
             let policy = previous.get(&source.key);
-            catalog.add(policy, &source, &own);
+            catalog.add(policy, &source, &own, settings);
         }
         catalog
     }
@@ -144,11 +169,18 @@ impl Catalog {
         self.policies.get(at)
     }
 
-    fn add(&mut self, known: Option<&Arc<CompiledPolicy>>, source: &PolicySource, own: &[&CompanionSource]) {
+    fn add(
+        &mut self,
+        known: Option<&Arc<CompiledPolicy>>,
+        source: &PolicySource,
+        own: &[&CompanionSource],
+        settings: &CatalogSettings,
+    ) {
+        let is_left_out = settings.only_labelled && is_unlabelled(source);
         let fingerprint = fingerprint(source, own);
         let presentation = Presentation::of(source.document.root());
         let policy = match known {
-            Some(known) if known.fingerprint == fingerprint => {
+            Some(known) if known.fingerprint == fingerprint && is_as_wanted(&known.standing, is_left_out) => {
                 if known.presentation == presentation && known.origin == source.origin {
                     Arc::clone(known)
                 } else {
@@ -158,7 +190,10 @@ impl Catalog {
             }
             _ => {
                 self.n_compiled += 1;
-                let compiled = lang::compile(source, &Companions { sources: own });
+                let mut compiled = lang::compile(source, &Companions { sources: own });
+                if is_left_out && compiled.standing == Standing::Scanned {
+                    compiled.standing = Standing::NotScanned { reason: UNLABELLED.to_owned() };
+                }
                 Arc::new(CompiledPolicy {
                     key: source.key.clone(),
                     fingerprint,

@@ -148,8 +148,11 @@ fn in_a_cluster_only_exceptions_of_configured_namespaces_count() {
     let exceptions = [exception("exceptions-a", "in", "p", ""), exception("elsewhere", "out", "p", "")];
     let build = |scope: &[&str]| {
         let namespaces = scope.iter().map(|pattern| Wildcard::new(pattern)).collect();
-        let settings =
-            CatalogSettings { exceptions: ExceptionScope::Namespaces(namespaces), background_only: true };
+        let settings = CatalogSettings {
+            exceptions: ExceptionScope::Namespaces(namespaces),
+            background_only: true,
+            only_labelled: false,
+        };
         Catalog::build(vec![source("p", &object("", "m", ""), "cluster")], &exceptions, &settings)
     };
     let named = |catalog: &Catalog| -> Vec<String> {
@@ -173,7 +176,7 @@ fn in_a_cluster_only_exceptions_of_configured_namespaces_count() {
 fn an_exception_that_is_not_for_background_scans_counts_only_elsewhere() {
     let exceptions = [exception("n", "e", "p", r#","background":false"#)];
     let print = |background_only| {
-        let settings = CatalogSettings { exceptions: ExceptionScope::All, background_only };
+        let settings = CatalogSettings { background_only, ..CatalogSettings::default() };
         let sources = vec![source("p", &object("", "m", ""), "x")];
         Catalog::build(sources, &exceptions, &settings).policies[0].fingerprint
     };
@@ -251,4 +254,38 @@ fn kinds_are_known_for_what_they_are_to_policies() {
     ] {
         assert_eq!(role_of(&Gvk::new(api_version, kind)), expected, "{api_version}/{kind}");
     }
+}
+
+#[test]
+fn admission_policies_can_be_asked_for_their_label() {
+    let kind = PolicyKind::ValidatingAdmissionPolicy;
+    let source = |labels: &str| {
+        let text = format!(
+            r#"{{"metadata":{{"name":"p","labels":{{{labels}}}}},"spec":{{"validations":[{{"expression":"true"}}]}}}}"#
+        );
+        let document = Arc::new(Document::from_json(text.as_bytes()).unwrap());
+        let key = PolicyKey { kind, namespace: String::new(), name: "p".into() };
+        PolicySource { key, document, origin: "p.yaml:1".into() }
+    };
+    let binding = CompanionSource {
+        role: PolicyRole::Binding(kind),
+        namespace: String::new(),
+        name: "b".into(),
+        document: Arc::new(Document::from_json(br#"{"spec":{"policyName":"p"}}"#).unwrap()),
+        origin: "p.yaml:2".into(),
+    };
+    let standing = |previous: &Catalog, labels: &str, only_labelled: bool| {
+        let settings = CatalogSettings { only_labelled, ..CatalogSettings::default() };
+        let bindings = std::slice::from_ref(&binding);
+        Catalog::rebuild(previous, vec![source(labels)], bindings, &settings)
+    };
+    let is_scanned = |catalog: &Catalog| catalog.policies[0].standing == Standing::Scanned;
+    let plain = standing(&Catalog::default(), "", false);
+    assert!(is_scanned(&plain));
+    let left_out = standing(&plain, "", true);
+    assert!(!is_scanned(&left_out), "the setting counts though the policy is the same");
+    assert!(!is_scanned(&standing(&left_out, r#""reports.kyverno.io/enabled":"no""#, true)));
+    assert!(is_scanned(&standing(&left_out, r#""reports.kyverno.io/enabled":"true""#, true)));
+    assert!(is_scanned(&standing(&left_out, "", false)));
+    assert_eq!(standing(&left_out, "", true).n_compiled, 0);
 }

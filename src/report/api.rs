@@ -108,9 +108,9 @@ struct WireOwner {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireScope {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     api_version: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     kind: String,
     #[serde(default)]
     name: String,
@@ -178,12 +178,7 @@ pub fn to_json(report: &Report, api: ReportApi, resource_version: Option<&str>) 
             namespace: key.namespace.clone(),
             labels: BTreeMap::from([(MANAGED_BY_LABEL.into(), MANAGED_BY.into())]),
             resource_version: resource_version.map(str::to_owned),
-            owner_references: vec![WireOwner {
-                api_version: api_version.clone(),
-                kind: key.kind.clone(),
-                name: key.name.clone(),
-                uid: uid.clone(),
-            }],
+            owner_references: owner(&report.scope).into_iter().collect(),
         },
         scope: Some(WireScope {
             api_version,
@@ -203,6 +198,16 @@ pub fn to_json(report: &Report, api: ReportApi, resource_version: Option<&str>) 
     };
     // Plain data with string keys always serializes.
     serde_json::to_vec(&wire).unwrap_or_default()
+}
+
+/// The resource as the owner of its report. A JSON payload is no object that could own one.
+fn owner(scope: &ResourceId) -> Option<WireOwner> {
+    (!scope.key.kind.is_empty()).then(|| WireOwner {
+        api_version: scope.gvk().api_version(),
+        kind: scope.key.kind.clone(),
+        name: scope.key.name.clone(),
+        uid: scope.uid.clone(),
+    })
 }
 
 fn result_out(result: &ReportResult) -> WireResult {
@@ -229,12 +234,10 @@ pub fn parse(bytes: &[u8]) -> Option<Report> {
     let scope = wire.scope?;
     let gvk = crate::model::Gvk::new(&scope.api_version, &scope.kind);
     let key = ResourceKey { group: gvk.group, kind: gvk.kind, namespace: scope.namespace, name: scope.name };
-    let owner_is_scope = wire.metadata.owner_references.len() == 1
-        && wire
-            .metadata
-            .owner_references
-            .iter()
-            .all(|owner| owner.uid == scope.uid && owner.kind == key.kind);
+    let n_owners = usize::from(!key.kind.is_empty());
+    let mut owners = wire.metadata.owner_references.iter();
+    let owner_is_scope = wire.metadata.owner_references.len() == n_owners
+        && owners.all(|owner| owner.uid == scope.uid && owner.kind == key.kind);
     if wire.metadata.labels.len() != 1 || !owner_is_scope {
         return None;
     }

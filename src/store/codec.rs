@@ -205,6 +205,7 @@ fn fact_key_out(key: &FactKey) -> StoredFactKeyV1 {
         FactKey::Objects { group, version, kind, namespace, name, selector } => {
             (8, vec![group, version, kind, namespace, name, selector])
         }
+        FactKey::Kind { group, version, kind } => (9, vec![group, version, kind]),
     };
     StoredFactKeyV1(code, fields.into_iter().map(str::to_owned).collect())
 }
@@ -230,6 +231,7 @@ fn fact_key_in(StoredFactKeyV1(code, fields): StoredFactKeyV1) -> Option<FactKey
             name: next()?,
             selector: next()?,
         },
+        9 => FactKey::Kind { group: next()?, version: next()?, kind: next()? },
         _ => return None,
     })
 }

@@ -15,6 +15,7 @@ mod disk;
 mod incremental;
 mod kill;
 mod output;
+mod payloads;
 mod state;
 mod test_inputs;
 mod usage;

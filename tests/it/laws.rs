@@ -13,6 +13,7 @@
 //! A world is a handful of resources and policies in memory; a seed decides what happens to it. `PATROL_SEED=n` runs one seed, `PATROL_SEEDS=n` that
 //! many.
 
+mod cel;
 mod kyverno;
 mod policy;
 mod random;

@@ -7,6 +7,7 @@ pub(crate) mod control_plane;
 mod definitions;
 mod facts;
 mod faults;
+mod judge;
 mod mutations;
 mod proxy;
 mod registries;

@@ -1,13 +1,15 @@
-//! The Markdown specs of `tests/it/spec/kyverno_*.md`, which a Kyverno user can read: a sentence, the policy, what it says.
+//! The Markdown specs of `tests/it/spec/kyverno_*.md` and `cel_*.md`, which a Kyverno user can read: a sentence, the policy, what it says.
 //!
-//! Each `##` section is one world. A `yaml` block holds the parts of it, told apart by their content: a `ClusterPolicy` or Policy; a rule, or
-//! only its `pattern`, `anyPattern`, `deny` or `foreach`; a `PolicyException`; `facts`, what look-ups find. A table holds what is expected:
+//! Each `##` section is one world. A `yaml` block holds the parts of it, told apart by their content: a policy of any kind; a rule of a
+//! `ClusterPolicy`, or only its `pattern`, `anyPattern`, `deny` or `foreach`; a `PolicyException` or binding; `facts`, what look-ups find. A
+//! table holds what is expected:
 //!
 //! - `resource | outcome | message`, with a column `rule` if there are several: the resource in YAML; `none` is no outcome. A message that
 //!   starts with `…` is the end of the message; one that is left out is that of a rule that passes.
 //! - `resource | outcome | properties`: the properties that are shown with the outcome.
 //! - `pattern | value | outcome`: the value against the pattern.
 //! - `key | operator | value | holds`: a condition.
+//! - `expression | value`: what a CEL expression of a `ValidatingPolicy` gives, as JSON; `error: ` stands before an error.
 //! - `standing | reason`, `warning | message`: what is said of the policy itself.
 
 use std::collections::BTreeMap;
@@ -52,7 +54,10 @@ fn specs() -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/spec");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = entries
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kyverno_")))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("kyverno_") || name.starts_with("cel_")
+        })
         .collect();
     files.sort();
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -63,7 +68,7 @@ fn specs() -> Vec<(String, String)> {
 #[derive(Default)]
 struct Section {
     policy: Option<Document>,
-    exceptions: Vec<CompanionSource>,
+    companions: Vec<CompanionSource>,
     facts: BTreeMap<FactKey, Arc<Fact>>,
     rows: Vec<Row>,
 }
@@ -134,9 +139,9 @@ impl Section {
             let root = document.root();
             if let Some(facts) = root.get("facts") {
                 self.facts.extend(facts.items().map(fact));
-            } else if text(root, &["kind"]) == "PolicyException" {
-                self.exceptions.push(CompanionSource {
-                    role: PolicyRole::Exception,
+            } else if let Some(role) = companion_role(root) {
+                self.companions.push(CompanionSource {
+                    role,
                     namespace: text(root, &["metadata", "namespace"]).to_owned(),
                     name: text(root, &["metadata", "name"]).to_owned(),
                     document: Arc::new(document),
@@ -168,6 +173,19 @@ impl Section {
                 _ => return Err(outcome.message),
             };
             return equal(wanted("holds"), holds);
+        }
+        if let Some(expression) = cell("expression") {
+            let facts = self.facts.clone();
+            let policy = yaml(&expression_policy(expression));
+            let section = Self { policy: Some(policy), facts, ..Self::default() };
+            let outcome = section.only_outcome("{}")?.ok_or("no outcome")?;
+            let message = outcome.message.strip_prefix("failed to evaluate message expression: ");
+            let got = match (message, outcome.status) {
+                (Some(error), _) => format!("error: {error}"),
+                (None, Status::Error) => format!("refused: {}", outcome.message),
+                (None, _) => outcome.message,
+            };
+            return equal(wanted("value"), &got);
         }
         let policy = self.compiled();
         if let Some(standing) = cell("standing") {
@@ -212,18 +230,13 @@ impl Section {
         let document = self.policy.clone().unwrap_or_else(|| panic!("no policy"));
         let root = document.root();
         let namespace = text(root, &["metadata", "namespace"]).to_owned();
-        let gvk = Gvk {
-            group: "kyverno.io".to_owned(),
-            version: "v1".to_owned(),
-            kind: text(root, &["kind"]).to_owned(),
-        };
-        let kind = match role_of(&gvk) {
+        let kind = match role_of(&gvk(root)) {
             Some(PolicyRole::Policy(kind)) => kind,
             _ => PolicyKind::ClusterPolicy,
         };
         let key = PolicyKey { kind, namespace, name: text(root, &["metadata", "name"]).to_owned() };
         let source = PolicySource { key, document: Arc::new(document), origin: "spec".to_owned() };
-        let catalog = Catalog::build(vec![source], &self.exceptions, &CatalogSettings::default());
+        let catalog = Catalog::build(vec![source], &self.companions, &CatalogSettings::default());
         catalog.policies.into_iter().next().unwrap()
     }
 
@@ -271,6 +284,19 @@ impl Section {
         }
         Err("it does not come to an end".to_owned())
     }
+}
+
+/// The kind of an object; of Kyverno's own policies if it names no API.
+fn gvk(root: Node<'_>) -> Gvk {
+    let api_version = text(root, &["apiVersion"]);
+    Gvk::new(if api_version.is_empty() { "kyverno.io/v1" } else { api_version }, text(root, &["kind"]))
+}
+
+/// What an exception or a binding is to a policy.
+fn companion_role(root: Node<'_>) -> Option<PolicyRole> {
+    role_of(&gvk(root)).filter(|role| {
+        matches!(role, PolicyRole::Exception | PolicyRole::CelException | PolicyRole::Binding(_))
+    })
 }
 
 fn scored(policy: &CompiledPolicy, mut outcome: Outcome) -> Outcome {
@@ -328,6 +354,17 @@ fn condition_policy(key: &str, operator: &str, value: &str) -> String {
     around(&part, yaml(&part).root())
 }
 
+/// A policy whose message is the expression's value as JSON.
+fn expression_policy(expression: &str) -> String {
+    let expression = serde_json::to_string(expression).unwrap();
+    format!(
+        "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {{name: p}}\nspec:\n  \
+         matchConstraints: {{resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], \
+         resources: [configmaps]}}]}}\n  variables: [{{name: value, expression: {expression}}}]\n  \
+         validations: [{{expression: 'false', messageExpression: json.marshal(variables.value)}}]\n"
+    )
+}
+
 /// One of `facts`: where it is from, and its `data`, or `failed` with the reason, or nothing for what is not there.
 fn fact(node: Node<'_>) -> (FactKey, Arc<Fact>) {
     let own = |name: &str| node.get(name).and_then(Node::as_str).map(str::to_owned);
@@ -353,10 +390,21 @@ fn fact(node: Node<'_>) -> (FactKey, Arc<Fact>) {
         FactKey::ImageDigest(image)
     } else if let Some(url) = own("service") {
         let method = own("method").unwrap_or("GET".to_owned());
-        let options = own("options").unwrap_or("{}".to_owned());
+        let usual = if own("answers").is_some() { r#"{"answersStatus":true}"# } else { "{}" };
+        let options = own("options").unwrap_or_else(|| usual.to_owned());
         FactKey::ServiceCall { method, url, body: own("body").unwrap_or_default(), options }
     } else if let Some(name) = own("globalContextEntry") {
         FactKey::GlobalContext { name, projection: own("projection").unwrap_or_default() }
+    } else if let Some(name) = own("namespace") {
+        FactKey::Namespace(name)
+    } else if let Some(kind) = own("kind") {
+        let Gvk { group, version, kind } = Gvk::new(&own("apiVersion").unwrap_or_default(), &kind);
+        FactKey::Kind { group, version, kind }
+    } else if let Some(kind) = own("objects") {
+        let Gvk { group, version, kind } = Gvk::new(&own("apiVersion").unwrap_or_default(), &kind);
+        let part = |name: &str| own(name).unwrap_or_default();
+        let (namespace, name, selector) = (part("in"), part("named"), part("selector"));
+        FactKey::Objects { group, version, kind, namespace, name, selector }
     } else if let Some(namespace) = own("namespaceLabels") {
         FactKey::NamespaceLabels(namespace)
     } else {

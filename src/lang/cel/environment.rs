@@ -235,6 +235,13 @@ impl Environment {
         self
     }
 
+    /// Without a variable; slots stay what they are.
+    #[must_use]
+    pub fn without_variable(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
     /// With a message type of these fields.
     #[must_use]
     pub fn with_message(mut self, name: &str, fields: &[(&str, Type)]) -> Self {

@@ -112,6 +112,20 @@ impl Type {
         }
     }
 
+    /// The name with which a declaration would write the type: `list(string)`, `google.protobuf.Duration`.
+    pub fn declared_name(&self) -> String {
+        match self {
+            Self::Type(Some(inner)) => format!("type({})", inner.declared_name()),
+            Self::List(element) => format!("list({})", element.declared_name()),
+            Self::Map(key, value) => format!("map({}, {})", key.declared_name(), value.declared_name()),
+            Self::Opaque(name, params) if !params.is_empty() => {
+                let params: Vec<String> = params.iter().map(Self::declared_name).collect();
+                format!("{name}({})", params.join(", "))
+            }
+            _ => self.runtime_name().to_owned(),
+        }
+    }
+
     /// Reads the notation of function tables: `list(A)`, `optional(string)`, `kubernetes.URL`; one capital
     /// letter is a parameter.
     pub(crate) fn parse(text: &str) -> Type {

@@ -11,6 +11,7 @@ mod lookups;
 #[cfg(test)]
 mod tests;
 
+pub use data::decoded;
 pub use lookups::host;
 
 use super::KubernetesLibrary;
@@ -19,7 +20,8 @@ use crate::lang::cel::{Environment, Library, Type};
 /// The type of `variables`, whose fields are added with [`Environment::with_lazy_field`].
 pub const VARIABLES: &str = "kyverno.variables";
 
-/// The libraries of Kyverno's policies without variables (`pkg/cel/compiler/env.go`).
+/// The libraries of Kyverno's policies without variables (`pkg/cel/compiler/env.go`). Comprehensions over two variables, which came and
+/// went with versions of Kyverno, are known.
 pub fn base_environment() -> Environment {
     use KubernetesLibrary as Own;
     let env = Environment::standard()
@@ -32,11 +34,12 @@ pub fn base_environment() -> Environment {
         .with_library(Library::Math(2))
         .with_library(Library::Sets)
         .with_library(Library::Strings(2))
+        .with_library(Library::TwoVariables)
         .with_library(Library::Regex);
     let own =
         [Own::Cidr, Own::Format, Own::Ip, Own::Lists, Own::Regex, Own::Urls, Own::Quantity, Own::Semver];
     let env = own.into_iter().fold(env, |env, library| library.add_to(env)).with_lenient_or_value();
-    env.with_functions(data::ENTRIES).with_functions(image::ENTRIES).with_functions(lookups::ENTRIES)
+    env.with_functions(data::ENTRIES).with_functions(image::ENTRIES).with_functions(lookups::COMMON)
 }
 
 /// The environment of a policy of `policies.kyverno.io`: the variables of admission policies, and the
@@ -48,7 +51,10 @@ pub fn policy_environment(is_namespaced: bool) -> Environment {
     let env = super::with_request_types(super::with_namespace_types(base_environment()));
     let env = env
         .with_functions(lookups)
-        .with_message("kubernetes.AdmissionRequest", &[("object", Type::Dyn), ("oldObject", Type::Dyn)])
+        .with_message(
+            "kubernetes.AdmissionRequest",
+            &[("uid", Type::String), ("object", Type::Dyn), ("oldObject", Type::Dyn)],
+        )
         .with_message(
             "libs.Exception",
             &[("allowedImages", Type::list(Type::String)), ("allowedValues", Type::list(Type::String))],
@@ -64,7 +70,12 @@ pub fn policy_environment(is_namespaced: bool) -> Environment {
     lookups::CONTEXTS.iter().fold(env, |env, (name, kind)| env.with_variable(name, Type::opaque(kind)))
 }
 
-/// The value of a library's own variable (`resource`, `http`, `json`, …); `None` for other names.
-pub fn library_variable<'d>(name: &str) -> Option<crate::lang::cel::Value<'d>> {
-    lookups::context(name)
+/// The names of the libraries' own variables (`resource`, `http`, `json`, …), in their order.
+pub fn library_variables() -> impl Iterator<Item = &'static str> {
+    lookups::CONTEXTS.iter().map(|(name, _)| *name)
+}
+
+/// The value of a library's own variable, by its position.
+pub fn library_variable<'d>(position: usize) -> Option<crate::lang::cel::Value<'d>> {
+    lookups::context(position)
 }

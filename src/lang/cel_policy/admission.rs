@@ -1,13 +1,13 @@
 //! The judgement of the API server: match conditions, validations and their messages.
 //!
 //! Upstream: `pkg/admission/plugin/policy/validating/validator.go`, `…/webhook/matchconditions/matcher.go`. Validations are asked in order
-//! until one denies or fails, which is what a report shows.
+//! until one denies, or fails unless failures are ignored, which is what a report shows.
 
 use super::expressions::{Expression, Expressions, Validation};
 use super::frame::Frame;
 use crate::document::Node;
 use crate::lang::Inputs;
-use crate::lang::cel::{Budget, EvalError};
+use crate::lang::cel::{Budget, EvalError, Value};
 use crate::limits;
 
 const OUT_OF_BUDGET: &str =
@@ -18,8 +18,8 @@ const OUT_OF_BUDGET: &str =
 pub(crate) enum Decision {
     /// The match conditions are not met.
     NotMatched,
-    /// All validations hold.
-    Admit,
+    /// All validations hold. With the audit annotations that have a text.
+    Admit(Vec<(String, String)>),
     /// One does not.
     Deny(String),
     /// One could not be evaluated.
@@ -37,6 +37,8 @@ pub(crate) struct Judge<'d> {
     pub(crate) inputs: &'d Inputs<'d>,
     /// `failurePolicy: Ignore`.
     pub(crate) ignores_failures: bool,
+    /// Audit annotations that fail are left out, as in `validate.cel` and where failures are ignored.
+    pub(crate) ignores_annotations: bool,
 }
 
 enum Stop {
@@ -48,20 +50,44 @@ impl<'d> Judge<'d> {
     /// Judges with these parameters.
     pub(crate) fn decide(&self, params: Option<Node<'d>>) -> Decision {
         match self.matches_object(None, params) {
-            Decision::Admit => {}
+            Decision::Admit(_) => {}
             decision => return decision,
         }
         let budget = Budget::per_call(limits::CEL_COST_PER_CALL_MAX);
         let frame = Frame::new(self.expressions, self.inputs, budget).with_params(params);
+        let mut ignored = None;
         for validation in &self.expressions.validations {
             match condition(&frame, &validation.expression) {
                 Ok(true) => {}
                 Ok(false) => return message(&frame, validation),
                 Err(Stop::Pending) => return Decision::Pending,
+                // A failure that is ignored does not keep a later validation from denying.
+                Err(Stop::Text(message)) if self.ignores_failures => {
+                    ignored.get_or_insert(message);
+                }
                 Err(Stop::Text(message)) => return Decision::Error(message),
             }
         }
-        Decision::Admit
+        ignored.map_or_else(|| self.annotated(&frame), Decision::Error)
+    }
+
+    /// The audit annotations; one that fails denies, unless that is ignored.
+    fn annotated(&self, frame: &Frame<'d>) -> Decision {
+        let mut annotations = Vec::new();
+        for annotation in &self.expressions.audit_annotations {
+            match value(frame, &annotation.expression) {
+                Ok(value) => {
+                    let text = value.as_str().map(str::trim).unwrap_or_default();
+                    if !text.is_empty() {
+                        annotations.push((annotation.name.clone(), text.to_owned()));
+                    }
+                }
+                Err(Stop::Pending) => return Decision::Pending,
+                Err(Stop::Text(_)) if self.ignores_annotations => {}
+                Err(Stop::Text(message)) => return Decision::Error(message),
+            }
+        }
+        Decision::Admit(annotations)
     }
 
     /// Whether the match conditions are met, of the resource or of a changed copy of it: `Admit` if they are.
@@ -70,7 +96,7 @@ impl<'d> Judge<'d> {
             Err(Stop::Pending) => Decision::Pending,
             Err(Stop::Text(message)) => Decision::Error(message),
             Ok(false) => Decision::NotMatched,
-            Ok(true) => Decision::Admit,
+            Ok(true) => Decision::Admit(Vec::new()),
         }
     }
 
@@ -101,7 +127,14 @@ impl<'d> Judge<'d> {
 }
 
 fn condition<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<bool, Stop> {
-    let result = frame.condition(expression);
+    told(frame, expression, frame.condition(expression))
+}
+
+fn value<'d>(frame: &Frame<'d>, expression: &'d Expression) -> Result<Value<'d>, Stop> {
+    told(frame, expression, frame.value(expression))
+}
+
+fn told<T>(frame: &Frame<'_>, expression: &Expression, result: Result<T, EvalError>) -> Result<T, Stop> {
     if frame.budget.spent() > limits::CEL_COST_PER_POLICY_MAX {
         return Err(Stop::Text(OUT_OF_BUDGET.to_owned()));
     }

@@ -1,7 +1,7 @@
 //! Bindings of admission policies, and whether a scan has results of such a policy at all.
 
 use super::matching::{MatchConstraints, Place};
-use super::params::ParamSource;
+use super::params::{ParamRules, ParamSource};
 use crate::document::Node;
 use crate::lang::{Companions, Inputs};
 use crate::model::PolicyKind;
@@ -65,10 +65,12 @@ fn generated_from(root: Node<'_>) -> Option<String> {
     })
 }
 
-/// Whether the API server never asks admission policies about the resource: they must not lock out their own repair.
+/// Whether the API server never asks admission policies about the resource (`IsExemptAdmissionConfigurationResource`): they must not lock
+/// out their own repair.
 pub(super) fn is_exempt(inputs: &Inputs<'_>) -> bool {
     let key = &inputs.resource.key;
-    key.group == "admissionregistration.k8s.io" && key.kind.contains("AdmissionPolicy")
+    key.group == "admissionregistration.k8s.io"
+        && ["AdmissionPolicy", "WebhookConfiguration"].iter().any(|word| key.kind.contains(word))
 }
 
 impl Binding {
@@ -79,7 +81,7 @@ impl Binding {
             name: source.name.clone(),
             constraints: part("matchResources")
                 .map(|resources| MatchConstraints::compile(resources, Place::Binding)),
-            params: ParamSource::compile(param_kind, part("paramRef")),
+            params: ParamSource::compile(param_kind, part("paramRef"), ParamRules::ApiServer),
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Upstream: `pkg/admission/plugin/cel/compile.go` of the API server, `pkg/cel/compiler/env.go` of Kyverno.
 
-use super::library;
-use crate::lang::cel::{Environment, Library, Type};
+use crate::lang::cel::{Environment, Type};
 use crate::lang::cel_k8s::{
-    AdmissionVariables, KubernetesLibrary, KubernetesVersion, admission_environment, with_variables,
+    self, AdmissionVariables, KubernetesLibrary, KubernetesVersion, admission_environment, kyverno,
+    with_variables,
 };
 
 /// The Kubernetes version whose API server policies are judged as.
@@ -18,8 +18,8 @@ pub(crate) enum Dialect {
     Admission {
         /// Whether there is `params`.
         has_params: bool,
-        /// Whether there is `authorizer`.
-        has_authorizer: bool,
+        /// Whether `matchConditions` may name the policy's variables: not where the API server checks the policy.
+        conditions_see_variables: bool,
     },
     /// Kyverno's, for `policies.kyverno.io`.
     Kyverno {
@@ -71,15 +71,54 @@ impl Dialect {
 
     /// The environment without the policy's own variables.
     pub(super) fn environment(self) -> Environment {
-        let env = match self {
-            Self::Admission { has_params, has_authorizer } => {
+        match self {
+            Self::Admission { has_params, .. } => {
                 let variables =
-                    AdmissionVariables { has_params, has_authorizer, ..AdmissionVariables::default() };
-                admission_environment(KUBERNETES, variables)
+                    AdmissionVariables { has_params, has_authorizer: true, ..AdmissionVariables::default() };
+                with_variables(admission_environment(KUBERNETES, variables))
             }
-            Self::Kyverno { is_namespaced } => library::add_to(kyverno_environment(), is_namespaced),
-        };
-        with_variables(env)
+            Self::Kyverno { is_namespaced } => {
+                KubernetesLibrary::JsonPatch.add_to(kyverno::policy_environment(is_namespaced))
+            }
+        }
+    }
+
+    /// The type of `variables`.
+    pub(super) fn variables(self) -> &'static str {
+        match self {
+            Self::Admission { .. } => cel_k8s::VARIABLES,
+            Self::Kyverno { .. } => kyverno::VARIABLES,
+        }
+    }
+
+    /// The environment of messages, given that of validations: the API server gives messages no `authorizer`.
+    pub(super) fn of_messages(env: Environment) -> Environment {
+        env.without_variable("authorizer").without_variable("authorizer.requestResource")
+    }
+
+    /// The environment of match conditions, given that of validations.
+    pub(super) fn of_conditions(self, env: Environment) -> Environment {
+        match self {
+            Self::Admission { conditions_see_variables: false, .. } => env.without_variable("variables"),
+            _ => env,
+        }
+    }
+
+    /// What is said of an expression whose type is none of those that are wanted.
+    pub(super) fn unfit(self, wanted: &[Type], is: &Type) -> String {
+        let names = |between: &str| wanted.iter().map(Type::declared_name).collect::<Vec<_>>().join(between);
+        match (self, wanted.len()) {
+            (Self::Admission { .. }, 1) => {
+                format!("must evaluate to {} but got {}", names(""), is.declared_name())
+            }
+            (Self::Admission { .. }, _) => {
+                format!("must evaluate to one of [{}] but got {}", names(" "), is.declared_name())
+            }
+            (Self::Kyverno { .. }, 1) => format!("output is expected to be of type {}", names("")),
+            (Self::Kyverno { .. }, _) => {
+                format!("output is expected to be either of type {}", names(" or "))
+            }
+        }
     }
 
     /// The type that a variable of the policy has where it is read. The API server forgets types that its schemas do not know
@@ -94,7 +133,8 @@ impl Dialect {
     /// What the slots of an environment stand for, in their order.
     pub(super) fn meanings(env: &Environment) -> Vec<Option<Meaning>> {
         let mut meanings = vec![None; usize::from(env.n_slots())];
-        let services = library::names().enumerate().map(|(at, name)| (name, Meaning::Service(at)));
+        let services =
+            kyverno::library_variables().enumerate().map(|(at, name)| (name, Meaning::Service(at)));
         for (name, meaning) in NAMES.into_iter().chain(services) {
             if let Some(place) = env.slot(name).and_then(|slot| meanings.get_mut(usize::from(slot))) {
                 *place = Some(meaning);
@@ -119,20 +159,4 @@ fn declared(kind: &Type) -> Type {
         Type::Map(key, value) => Type::map(declared(key), declared(value)),
         _ => Type::Dyn,
     }
-}
-
-fn kyverno_environment() -> Environment {
-    let strings = || Type::list(Type::String);
-    let env = admission_environment(KUBERNETES, AdmissionVariables::default())
-        .with_library(Library::Bindings)
-        .with_library(Library::Encoders)
-        .with_library(Library::Math(2))
-        .with_lenient_or_value()
-        .with_message(
-            "kubernetes.AdmissionRequest",
-            &[("uid", Type::String), ("object", Type::Dyn), ("oldObject", Type::Dyn)],
-        )
-        .with_message("kyverno.Exceptions", &[("allowedImages", strings()), ("allowedValues", strings())])
-        .with_variable("exceptions", Type::message("kyverno.Exceptions"));
-    KubernetesLibrary::JsonPatch.add_to(env)
 }

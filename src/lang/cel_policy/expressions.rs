@@ -6,7 +6,7 @@
 use super::environment::{Dialect, Meaning};
 use crate::document::Node;
 use crate::lang::cel::{Environment, Program, Type};
-use crate::lang::cel_k8s::{JSON_PATCH, VARIABLES, with_patch_types};
+use crate::lang::cel_k8s::{JSON_PATCH, with_patch_types};
 use crate::limits;
 
 /// Where in a policy the expressions stand.
@@ -108,6 +108,18 @@ pub(crate) struct Expressions {
     env: Environment,
 }
 
+/// A field that holds an expression.
+struct Field<'f> {
+    /// Its path below `spec`.
+    path: &'f str,
+    /// The types that the expression may have, none: any.
+    kinds: &'f [Type],
+    /// What the API server says of an empty one.
+    emptiness: &'static str,
+}
+
+const UNSPECIFIED: &str = "expression is not specified";
+
 impl Expressions {
     /// Compiles a policy's expressions.
     ///
@@ -148,19 +160,18 @@ impl Expressions {
         }
         let mut refusals = Vec::new();
         compiled.add_variables(&spec.variables, &mut refusals);
-        for (at, condition) in spec.match_conditions.iter().enumerate() {
-            let place = format!("matchConditions[{at}].expression");
-            let expression = compiled.expression(text(*condition, "expression"), &place, &[Type::Bool]);
-            compiled.match_conditions.extend(kept(expression, &mut refusals));
+        for condition in compiled.each_condition(&spec.match_conditions) {
+            compiled.match_conditions.extend(kept(condition, &mut refusals));
         }
         for (at, validation) in spec.validations.iter().enumerate() {
             let validation = compiled.validation(*validation, at, spec.message, &mut refusals);
             compiled.validations.extend(validation);
         }
         for (at, annotation) in spec.audit_annotations.iter().enumerate() {
-            let place = format!("auditAnnotations[{at}].valueExpression");
-            let source = text(*annotation, "valueExpression");
-            let expression = compiled.expression(source, &place, &[Type::String, Type::Null]);
+            let path = format!("auditAnnotations[{at}].valueExpression");
+            let (kinds, emptiness) = (&[Type::String, Type::Null], "valueExpression is not specified");
+            let field = Field { path: &path, kinds, emptiness };
+            let expression = compiled.expression(text(*annotation, "valueExpression"), &field);
             let expression = kept(expression, &mut refusals);
             let named = |expression| Named { name: text(*annotation, "key").to_owned(), expression };
             compiled.audit_annotations.extend(expression.map(named));
@@ -191,7 +202,8 @@ impl Expressions {
             // A mutation without the field of its type does nothing.
             let Some(patch) = mutation.get(field).filter(|patch| !patch.is_null()) else { continue };
             let place = format!("mutations[{at}].{field}.expression");
-            let expression = self.expression(text(patch, "expression"), &place, &[returns]);
+            let field = Field { path: &place, kinds: &[returns], emptiness: UNSPECIFIED };
+            let expression = self.expression(text(patch, "expression"), &field);
             let mutation = kept(expression, refusals).map(|expression| Mutation { kind, expression });
             self.mutations.extend(mutation);
         }
@@ -202,10 +214,16 @@ impl Expressions {
     /// # Errors
     /// Which expression is refused, and why.
     pub(super) fn conditions(&self, conditions: &[Node<'_>]) -> Result<Vec<Expression>, String> {
+        let compiled = self.each_condition(conditions).into_iter();
+        compiled.map(|condition| condition.map_err(|refusal| refusal.to_string())).collect()
+    }
+
+    fn each_condition(&self, conditions: &[Node<'_>]) -> Vec<Result<Expression, Refusal>> {
+        let env = self.dialect.of_conditions(self.env.clone());
         let compile = |(at, condition): (usize, &Node<'_>)| {
-            let place = format!("matchConditions[{at}].expression");
-            let source = text(*condition, "expression");
-            self.expression(source, &place, &[Type::Bool]).map_err(|refusal| refusal.to_string())
+            let path = format!("matchConditions[{at}].expression");
+            let field = Field { path: &path, kinds: &[Type::Bool], emptiness: "" };
+            self.compiled(&env, text(*condition, "expression"), &field)
         };
         conditions.iter().enumerate().map(compile).collect()
     }
@@ -215,19 +233,21 @@ impl Expressions {
     /// # Errors
     /// Why it is refused.
     pub(super) fn extra(&self, source: &str, place: &str) -> Result<Expression, String> {
-        self.expression(source, place, &[]).map_err(|refusal| refusal.to_string())
+        let field = Field { path: place, kinds: &[], emptiness: "" };
+        self.expression(source, &field).map_err(|refusal| refusal.to_string())
     }
 
     fn add_variables(&mut self, variables: &[Node<'_>], refusals: &mut Vec<Refusal>) {
         self.meanings = Dialect::meanings(&self.env);
         for (at, variable) in variables.iter().enumerate() {
             let name = text(*variable, "name").to_owned();
-            let place = format!("variables[{at}].expression");
-            let expression = self.expression(text(*variable, "expression"), &place, &[]);
+            let path = format!("variables[{at}].expression");
+            let field = Field { path: &path, kinds: &[], emptiness: UNSPECIFIED };
+            let expression = self.expression(text(*variable, "expression"), &field);
             let expression = kept(expression, refusals);
             let result = expression.as_ref().map_or(&Type::Dyn, |own| own.program.result_type());
             let kind = self.dialect.variable_type(result);
-            self.env = self.env.clone().with_lazy_field(VARIABLES, &name, kind);
+            self.env = self.env.clone().with_lazy_field(self.dialect.variables(), &name, kind);
             self.meanings.push(Some(Meaning::Variable(at)));
             self.variables.extend(expression.map(|expression| Named { name, expression }));
         }
@@ -240,38 +260,73 @@ impl Expressions {
         message: &str,
         refusals: &mut Vec<Refusal>,
     ) -> Option<Validation> {
-        let place = |field: &str| format!("validations[{at}].{field}");
+        let path = format!("validations[{at}].expression");
+        let field = Field { path: &path, kinds: &[Type::Bool], emptiness: UNSPECIFIED };
+        let expression = kept(self.expression(text(validation, "expression"), &field), refusals);
+        let message_expression = self.message(text(validation, "messageExpression"), at);
+        let message_expression = message_expression.and_then(|expression| kept(expression, refusals));
         let own = text(validation, "message");
-        let message_expression = text(validation, "messageExpression");
-        let message_expression = (!message_expression.is_empty())
-            .then(|| self.expression(message_expression, &place("messageExpression"), &[Type::String]))
-            .and_then(|expression| kept(expression, refusals));
-        let source = text(validation, "expression");
-        let expression = self.expression(source, &place("expression"), &[Type::Bool]);
         Some(Validation {
-            expression: kept(expression, refusals)?,
+            expression: expression?,
             message: if own.is_empty() { message } else { own }.to_owned(),
             message_expression,
         })
     }
 
-    /// Compiles one expression; `kinds` are the types that it may have, none: any.
-    fn expression(&self, source: &str, place: &str, kinds: &[Type]) -> Result<Expression, Refusal> {
-        let refusal = |text: String, faults: Vec<(usize, String)>| Refusal {
-            place: place.to_owned(),
-            message: format!("spec.{place}: Invalid value: {source:?}: {text}"),
-            faults: if faults.is_empty() { vec![(0, text)] } else { faults },
-        };
-        let program = Program::compile(&self.env, source).map_err(|error| {
-            let faults = error.errors.iter().map(|fault| (fault.at, fault.message.clone())).collect();
-            refusal(error.to_string(), faults)
+    /// A message expression, if there is one.
+    fn message(&self, source: &str, at: usize) -> Option<Result<Expression, Refusal>> {
+        if source.is_empty() {
+            return None;
+        }
+        let path = format!("validations[{at}].messageExpression");
+        let field = Field { path: &path, kinds: &[Type::String], emptiness: "" };
+        if source.trim().is_empty() && self.dialect.is_admission() {
+            return Some(Err(Refusal::invalid(&field, source, "must be non-empty if specified".to_owned())));
+        }
+        Some(self.compiled(&Dialect::of_messages(self.env.clone()), source, &field))
+    }
+
+    fn expression(&self, source: &str, field: &Field<'_>) -> Result<Expression, Refusal> {
+        self.compiled(&self.env, source, field)
+    }
+
+    /// Compiles one expression; what is wrong with it is told as the API server or Kyverno does.
+    fn compiled(&self, env: &Environment, source: &str, field: &Field<'_>) -> Result<Expression, Refusal> {
+        let is_admission = self.dialect.is_admission();
+        if is_admission && source.trim().is_empty() {
+            let colon = if field.emptiness.is_empty() { "" } else { ": " };
+            return Err(Refusal::new(field, format!("Required value{colon}{}", field.emptiness)));
+        }
+        let program = Program::compile(env, source).map_err(|error| {
+            let mut refusal = match (is_admission, &error.instantiation) {
+                (true, Some(_)) => Refusal::new(field, format!("Internal error: {error}")),
+                (true, None) => Refusal::invalid(field, source, format!("compilation failed: {error}")),
+                (false, _) => Refusal::invalid(field, source, error.to_string()),
+            };
+            if !error.errors.is_empty() {
+                refusal.faults = error.errors.iter().map(|fault| (fault.at, fault.message.clone())).collect();
+            }
+            refusal
         })?;
-        if !kinds.is_empty() && !kinds.contains(program.result_type()) {
-            let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
-            let (names, kind) = (names.join(" or "), program.result_type());
-            return Err(refusal(format!("must evaluate to {names} but got {kind}"), Vec::new()));
+        if !field.kinds.is_empty() && !field.kinds.contains(program.result_type()) {
+            let why = self.dialect.unfit(field.kinds, program.result_type());
+            return Err(Refusal::invalid(field, source, why));
         }
         Ok(Expression { text: source.to_owned(), program })
+    }
+}
+
+impl Refusal {
+    /// Of an expression as a whole.
+    fn new(field: &Field<'_>, why: String) -> Self {
+        let message = format!("spec.{}: {why}", field.path);
+        Self { place: field.path.to_owned(), message, faults: vec![(0, why)] }
+    }
+
+    /// Of an expression that is shown with the reason.
+    fn invalid(field: &Field<'_>, source: &str, why: String) -> Self {
+        let told = Self::new(field, format!("Invalid value: {source:?}: {why}"));
+        Self { faults: vec![(0, why)], ..told }
     }
 }
 

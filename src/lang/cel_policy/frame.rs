@@ -12,6 +12,7 @@ use super::{library, names, request};
 use crate::document::Node;
 use crate::lang::cel::{Activation, Budget, EvalError, Key, Text, Value};
 use crate::lang::{Inputs, Operation, cel_k8s};
+use crate::limits;
 use crate::model::{FactKey, FactValue};
 
 /// The result of an expression.
@@ -35,6 +36,8 @@ pub(crate) struct Frame<'d> {
     variables: Vec<OnceCell<Outcome<'d>>>,
     request: OnceCell<Value<'d>>,
     namespace: OnceCell<Outcome<'d>>,
+    /// How many random numbers were drawn.
+    n_drawn: Cell<u64>,
 }
 
 impl<'d> Frame<'d> {
@@ -52,6 +55,7 @@ impl<'d> Frame<'d> {
             variables: expressions.variables.iter().map(|_| OnceCell::new()).collect(),
             request: OnceCell::new(),
             namespace: OnceCell::new(),
+            n_drawn: Cell::new(0),
         }
     }
 
@@ -119,6 +123,16 @@ impl<'d> Frame<'d> {
         }
     }
 
+    /// The next random number: the same ones in each run at the same time, so that a run that is repeated with more facts repeats itself.
+    /// `None` after [`limits::CEL_RANDOM_PARTS_MAX`].
+    pub(super) fn draw(&self) -> Option<u64> {
+        let n_drawn = self.n_drawn.get();
+        self.n_drawn.set(n_drawn + 1);
+        let now = self.inputs.now.as_nanosecond().rem_euclid(i128::from(u64::MAX));
+        let seed = u64::try_from(now).unwrap_or_default();
+        (n_drawn < limits::CEL_RANDOM_PARTS_MAX).then(|| scrambled(seed.wrapping_add(n_drawn)))
+    }
+
     fn object(&self) -> Value<'d> {
         match self.inputs.request.operation {
             Operation::Delete => Value::Null,
@@ -149,10 +163,13 @@ impl<'d> Frame<'d> {
         cell.get_or_init(|| computed).clone()
     }
 
+    fn plural(&self) -> Result<String, EvalError> {
+        names::plural_of(self.inputs.resource, self.inputs).ok_or(EvalError::Pending)
+    }
+
     fn namespace_object(&self) -> Outcome<'d> {
         let key = &self.inputs.resource.key;
-        let is_namespace = key.group.is_empty() && key.kind == "Namespace";
-        if !self.has_namespace || key.namespace.is_empty() || is_namespace {
+        if !self.has_namespace || key.namespace.is_empty() || key.is_namespace() {
             return Ok(Value::Null);
         }
         match self.inputs.fact(&FactKey::Namespace(key.namespace.clone())) {
@@ -166,6 +183,14 @@ impl<'d> Frame<'d> {
     }
 }
 
+/// A number that looks random (the finalizer of SplitMix64).
+fn scrambled(number: u64) -> u64 {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 pub(super) fn key(name: &'static str) -> Key<'static> {
     Key::String(Text::Borrowed(name))
 }
@@ -176,7 +201,14 @@ impl<'d> Activation<'d> for Frame<'d> {
         Ok(match meaning {
             Some(Meaning::Object) => self.object(),
             Some(Meaning::OldObject) => self.old_object(),
-            Some(Meaning::Request) => self.request.get_or_init(|| request::request(self.inputs)).clone(),
+            Some(Meaning::Request) => {
+                if let Some(known) = self.request.get() {
+                    return Ok(known.clone());
+                }
+                let plural = self.plural()?;
+                let dialect = self.expressions.dialect;
+                self.request.get_or_init(|| request::request(self.inputs, dialect, &plural)).clone()
+            }
             Some(Meaning::NamespaceObject) => {
                 if let Some(known) = self.namespace.get() {
                     return known.clone();
@@ -189,8 +221,7 @@ impl<'d> Activation<'d> for Frame<'d> {
             Some(Meaning::Authorizer) => cel_k8s::authorizer(),
             Some(Meaning::RequestResource) => {
                 let key = &self.inputs.resource.key;
-                let plural = names::plural_of(&key.group, &key.kind);
-                cel_k8s::request_resource(&key.group, &plural, &key.namespace, &key.name)
+                cel_k8s::request_resource(&key.group, &self.plural()?, &key.namespace, &key.name)
             }
             Some(Meaning::Exceptions) => {
                 self.set_exceptions(Vec::new(), Vec::new());
@@ -199,7 +230,7 @@ impl<'d> Activation<'d> for Frame<'d> {
             Some(Meaning::Images) => self.images.get().map_or(Value::Null, ImageNames::images),
             Some(Meaning::Attestors) => self.images.get().map_or(Value::Null, ImageNames::attestors),
             Some(Meaning::Attestations) => self.images.get().map_or(Value::Null, ImageNames::attestations),
-            Some(Meaning::Service(at)) => library::service(at),
+            Some(Meaning::Service(at)) => cel_k8s::kyverno::library_variable(at).unwrap_or(Value::Null),
             None => return Err(EvalError::Fixed("no such attribute(s)")),
         })
     }
@@ -210,7 +241,7 @@ impl<'d> Activation<'d> for Frame<'d> {
             return answer;
         }
         let is_namespaced = self.expressions.dialect == Dialect::Kyverno { is_namespaced: true };
-        if let Some(answer) = library::answer(function, args, self.inputs, is_namespaced) {
+        if let Some(answer) = library::answer(self, function, args, is_namespaced) {
             return answer;
         }
         if function == cel_k8s::AUTHORIZER_CHECK {

@@ -1,378 +1,88 @@
-//! Kyverno's functions that look outside: other resources, global context entries, services, registries.
+//! What Kyverno's libraries ask of their surroundings, answered by facts: other resources, services, global context entries, images; and the
+//! time and random texts, whose answers do not hold for ever.
 //!
-//! Signatures: `cel/libs` of github.com/kyverno/sdk. Here a function only names its question; [`answer`] asks the inputs for the fact.
-//! Namespaced policies see their own namespace alone.
+//! The functions and their signatures are `cel_k8s::kyverno`'s. A policy in a namespace sees that namespace alone.
+//! Upstream: `cel/libs` of github.com/kyverno/sdk, `pkg/cel/libs/context.go` of Kyverno.
 
-use std::any::Any;
-
-use super::frame::key;
-use crate::lang::cel::{Context, Entry, Environment, EvalError, Key, Opaque, Type, Value};
+use super::frame::{self, Frame};
+use super::names;
+use crate::gostd::random_text::{RandomTextError, generate};
+use crate::lang::cel::{EvalError, Key, Timestamp, Value};
+use crate::lang::cel_k8s::kyverno::{decoded, host};
 use crate::lang::{Inputs, Volatility};
 use crate::model::{FactKey, FactValue};
 
 const NO_SUCH_OVERLOAD: EvalError = EvalError::Fixed("no such overload");
 
-/// A variable whose methods ask for something, with what was said to it.
-#[derive(Debug)]
-struct Service {
-    type_name: &'static str,
-    /// The CA bundle of an HTTP client.
-    bundle: String,
-}
+type Answer<'d> = Result<Value<'d>, EvalError>;
 
-impl Opaque for Service {
-    fn type_name(&self) -> &'static str {
-        self.type_name
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn equals(&self, other: &dyn Opaque) -> bool {
-        other.as_any().downcast_ref::<Self>().is_some_and(|other| other.type_name == self.type_name)
-    }
-}
-
-/// The variables and their types.
-const SERVICES: [(&str, &str); 4] = [
-    ("resource", "resource.Context"),
-    ("globalContext", "globalcontext.Context"),
-    ("http", "http.Context"),
-    ("image", "imagedata.Context"),
-];
-
-macro_rules! asking {
-    ($name:literal, $id:literal, $signature:literal, $question:literal) => {
-        Entry::new($name, $id, $signature, |context, args| ask(context, $question, args)).volatile()
-    };
-}
-
-const COMMON: &[Entry] = &[
-    asking!("Get", "http_get_string", "http.Context.(string) -> dyn", "http.get"),
-    asking!("Get", "http_get_headers", "http.Context.(string, map(string, string)) -> dyn", "http.get"),
-    asking!("get", "http_get_string_camel", "http.Context.(string) -> dyn", "http.get"),
-    asking!("get", "http_get_headers_camel", "http.Context.(string, map(string, string)) -> dyn", "http.get"),
-    asking!("Post", "http_post", "http.Context.(string, dyn) -> dyn", "http.post"),
-    asking!(
-        "Post",
-        "http_post_headers",
-        "http.Context.(string, dyn, map(string, string)) -> dyn",
-        "http.post"
-    ),
-    asking!("post", "http_post_camel", "http.Context.(string, dyn) -> dyn", "http.post"),
-    asking!(
-        "post",
-        "http_post_headers_camel",
-        "http.Context.(string, dyn, map(string, string)) -> dyn",
-        "http.post"
-    ),
-    Entry::new("Client", "http_client_string", "http.Context.(string) -> http.Context", client),
-    Entry::new("client", "http_client_string_camel", "http.Context.(string) -> http.Context", client),
-    asking!("Get", "globalcontext_get", "globalcontext.Context.(string) -> dyn", "globalContext.get"),
-    asking!(
-        "Get",
-        "globalcontext_get2",
-        "globalcontext.Context.(string, string) -> dyn",
-        "globalContext.get"
-    ),
-    asking!("get", "globalcontext_get_camel", "globalcontext.Context.(string) -> dyn", "globalContext.get"),
-    asking!(
-        "get",
-        "globalcontext_get2_camel",
-        "globalcontext.Context.(string, string) -> dyn",
-        "globalContext.get"
-    ),
-    asking!("GetMetadata", "imagedata_get", "imagedata.Context.(string) -> dyn", "image.getMetadata"),
-    asking!("getMetadata", "imagedata_get_camel", "imagedata.Context.(string) -> dyn", "image.getMetadata"),
-    Entry::new("parseServiceAccount", "parse_sa", "(string) -> map(string, string)", service_account),
-    Entry::new(
-        "user.parseServiceAccount",
-        "user_parse_sa",
-        "(string) -> map(string, string)",
-        service_account,
-    ),
-];
-
-const CLUSTER: &[Entry] = &[
-    asking!(
-        "Get",
-        "resource_get",
-        "resource.Context.(string, string, string, string) -> map(string, dyn)",
-        "resource.get"
-    ),
-    asking!(
-        "get",
-        "resource_get_camel",
-        "resource.Context.(string, string, string, string) -> map(string, dyn)",
-        "resource.get"
-    ),
-    asking!(
-        "List",
-        "resource_list",
-        "resource.Context.(string, string, string) -> map(string, dyn)",
-        "resource.list"
-    ),
-    asking!(
-        "list",
-        "resource_list_camel",
-        "resource.Context.(string, string, string) -> map(string, dyn)",
-        "resource.list"
-    ),
-    asking!(
-        "List",
-        "resource_list_labels",
-        "resource.Context.(string, string, string, map(string, string)) -> map(string, dyn)",
-        "resource.list"
-    ),
-    asking!(
-        "list",
-        "resource_list_labels_camel",
-        "resource.Context.(string, string, string, map(string, string)) -> map(string, dyn)",
-        "resource.list"
-    ),
-    asking!(
-        "Post",
-        "resource_post",
-        "resource.Context.(string, string, string, map(string, dyn)) -> map(string, dyn)",
-        "resource.post"
-    ),
-    asking!(
-        "post",
-        "resource_post_camel",
-        "resource.Context.(string, string, string, map(string, dyn)) -> map(string, dyn)",
-        "resource.post"
-    ),
-    asking!(
-        "Post",
-        "resource_post_cluster",
-        "resource.Context.(string, string, map(string, dyn)) -> map(string, dyn)",
-        "resource.post"
-    ),
-    asking!(
-        "post",
-        "resource_post_cluster_camel",
-        "resource.Context.(string, string, map(string, dyn)) -> map(string, dyn)",
-        "resource.post"
-    ),
-];
-
-const NAMESPACED: &[Entry] = &[
-    asking!(
-        "Get",
-        "resource_get_own",
-        "resource.Context.(string, string, string) -> map(string, dyn)",
-        "resource.get own"
-    ),
-    asking!(
-        "get",
-        "resource_get_own_camel",
-        "resource.Context.(string, string, string) -> map(string, dyn)",
-        "resource.get own"
-    ),
-    asking!(
-        "List",
-        "resource_list_own",
-        "resource.Context.(string, string) -> map(string, dyn)",
-        "resource.list own"
-    ),
-    asking!(
-        "list",
-        "resource_list_own_camel",
-        "resource.Context.(string, string) -> map(string, dyn)",
-        "resource.list own"
-    ),
-    asking!(
-        "List",
-        "resource_list_own_labels",
-        "resource.Context.(string, string, map(string, string)) -> map(string, dyn)",
-        "resource.list own"
-    ),
-    asking!(
-        "list",
-        "resource_list_own_labels_camel",
-        "resource.Context.(string, string, map(string, string)) -> map(string, dyn)",
-        "resource.list own"
-    ),
-];
-
-/// The environment with these functions and the variables that they belong to.
-pub(super) fn add_to(env: Environment, is_namespaced: bool) -> Environment {
-    let env = SERVICES.iter().fold(env, |env, (name, kind)| env.with_variable(name, Type::opaque(kind)));
-    env.with_functions(COMMON).with_functions(if is_namespaced { NAMESPACED } else { CLUSTER })
-}
-
-/// The positions and names of the variables, for whoever resolves them.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    SERVICES.iter().map(|(name, _)| *name)
-}
-
-/// The value of one of the variables.
-pub(super) fn service<'d>(position: usize) -> Value<'d> {
-    let type_name = SERVICES.get(position).map_or("", |(_, kind)| kind);
-    Value::opaque(Service { type_name, bundle: String::new() })
-}
-
-fn ask<'d>(
-    context: &mut Context<'_, 'd>,
+/// Answers a question of one of the libraries; `None` if it is none of theirs.
+pub(super) fn answer<'d>(
+    frame: &Frame<'d>,
     question: &str,
     args: &[Value<'d>],
-) -> Result<Value<'d>, EvalError> {
-    context.call_host(question, args)
+    is_namespaced: bool,
+) -> Option<Answer<'d>> {
+    let inputs = frame.inputs;
+    let asker = Asker { inputs, own: is_namespaced.then_some(inputs.resource.key.namespace.as_str()) };
+    Some(match question {
+        host::RESOURCE_GET => asker.get(args),
+        host::RESOURCE_LIST => asker.list(args),
+        host::RESOURCE_POST => asker.post(args),
+        host::RESOURCE_PLURAL => asker.plural(args).map(Value::string),
+        host::GLOBAL_CONTEXT_GET if is_namespaced => {
+            Err(EvalError::Fixed("globalContext.* is not allowed in namespaced policies"))
+        }
+        host::GLOBAL_CONTEXT_GET => asker.global(args),
+        host::HTTP_GET | host::HTTP_POST | host::HTTP_PUT if is_namespaced => {
+            Err(EvalError::Fixed("request failed: http calls are not allowed in namespaced policies"))
+        }
+        host::HTTP_GET => asker.call("GET", args),
+        host::HTTP_POST => asker.call("POST", args),
+        host::HTTP_PUT => asker.call("PUT", args),
+        host::IMAGE_METADATA => asker.image(args),
+        host::TIME_NOW => Ok(now(inputs)),
+        host::RANDOM => random(frame, args),
+        _ => return None,
+    })
 }
 
-fn client<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
-    Ok(Value::opaque(Service { type_name: "http.Context", bundle: text(args, 1)?.to_owned() }))
-}
-
-fn service_account<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
-    let parts = text(args, 0)?.strip_prefix("system:serviceaccount:").and_then(|user| user.split_once(':'));
-    let (namespace, name) = parts.unwrap_or_default();
-    Ok(Value::map(vec![(key("Namespace"), Value::string(namespace)), (key("Name"), Value::string(name))]))
+/// The data of the image that the first argument names.
+pub(super) fn image_data<'d>(inputs: &'d Inputs<'d>, args: &[Value<'d>]) -> Answer<'d> {
+    Asker { inputs, own: None }.image(args)
 }
 
 fn text<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v str, EvalError> {
     args.get(at).and_then(Value::as_str).ok_or(NO_SUCH_OVERLOAD)
 }
 
-/// Answers a question; `None` if it is none of these.
-///
-/// # Errors
-/// What the look-up said, or [`EvalError::Pending`].
-pub(super) fn answer<'d>(
-    question: &str,
-    args: &[Value<'d>],
-    inputs: &'d Inputs<'d>,
-    is_namespaced: bool,
-) -> Option<Result<Value<'d>, EvalError>> {
-    let own = inputs.resource.key.namespace.as_str();
-    Some(match question {
-        "resource.get" => get(args, 3, None, inputs),
-        "resource.get own" => get(args, 3, Some(own), inputs),
-        "resource.list" => list(args, None, inputs),
-        "resource.list own" => list(args, Some(own), inputs),
-        "resource.post" => post(args, inputs),
-        "globalContext.get" if is_namespaced => {
-            Err(EvalError::Fixed("globalContext.* is not allowed in namespaced policies"))
-        }
-        "globalContext.get" => global(args, inputs),
-        "http.get" | "http.post" if is_namespaced => {
-            Err(EvalError::Fixed("http calls are not allowed in namespaced policies"))
-        }
-        "http.get" => call(args, "GET", inputs),
-        "http.post" => call(args, "POST", inputs),
-        "image.getMetadata" => image(args, inputs),
-        _ => return None,
-    })
-}
-
-fn found<'d>(inputs: &'d Inputs<'d>, key: &FactKey, what: &str) -> Result<Value<'d>, EvalError> {
-    match inputs.fact(key) {
-        None => Err(EvalError::Pending),
-        Some(FactValue::Found(document)) => Ok(Value::from(document.root())),
-        Some(FactValue::Missing) => Err(EvalError::failed(format!("failed to get {what}: not found"))),
-        Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
-            Err(EvalError::failed(format!("failed to get {what}: {message}")))
-        }
-    }
-}
-
-fn group_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-fn get<'d>(
-    args: &[Value<'d>],
-    at: usize,
-    own: Option<&str>,
-    inputs: &'d Inputs<'d>,
-) -> Result<Value<'d>, EvalError> {
-    let (group, version) = group_version(text(args, 1)?);
-    let plural = text(args, 2)?;
-    let (namespace, name) = match own {
-        Some(own) => (own, text(args, at)?),
-        None => (text(args, at)?, text(args, at + 1)?),
-    };
-    let key = FactKey::Objects {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: plural.to_owned(),
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        selector: String::new(),
-    };
-    found(inputs, &key, &format!("resource: {plural} \"{name}\""))
-}
-
-fn list<'d>(args: &[Value<'d>], own: Option<&str>, inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    let (group, version) = group_version(text(args, 1)?);
-    let plural = text(args, 2)?;
-    let (namespace, labels) = match own {
-        Some(own) => (own, args.get(3)),
-        None => (text(args, 3)?, args.get(4)),
-    };
-    let labels = labels.and_then(Value::as_map);
-    let pairs = labels
-        .iter()
-        .flat_map(|labels| labels.iter())
-        .filter_map(|(name, value)| Some(format!("{}={}", name.as_str()?, value.as_str()?)));
-    let mut pairs: Vec<String> = pairs.collect();
-    pairs.sort();
-    let key = FactKey::Objects {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: plural.to_owned(),
-        namespace: namespace.to_owned(),
-        name: String::new(),
-        selector: pairs.join(","),
-    };
-    found(inputs, &key, &format!("list of {plural}"))
-}
-
-fn post<'d>(args: &[Value<'d>], inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    let api_version = text(args, 1)?;
-    let plural = text(args, 2)?;
-    let (namespace, data) = match args {
-        [_, _, _, data] => ("", data),
-        [_, _, _, namespace, data] => (namespace.as_str().ok_or(NO_SUCH_OVERLOAD)?, data),
-        _ => return Err(NO_SUCH_OVERLOAD),
-    };
-    let body = data.to_json().ok_or(EvalError::Fixed("failed to create resource: the data is not JSON"))?;
-    let root = if group_version(api_version).0.is_empty() { "/api" } else { "/apis" };
-    let path = if namespace.is_empty() {
-        format!("{root}/{api_version}/{plural}")
-    } else {
-        format!("{root}/{api_version}/namespaces/{namespace}/{plural}")
-    };
+fn now<'d>(inputs: &Inputs<'_>) -> Value<'d> {
     inputs.note_volatile(Volatility::MaxAge);
-    let key = FactKey::ApiCall { method: "POST".to_owned(), path, body: body.to_string() };
-    found(inputs, &key, "the answer to a new resource")
+    let nanos = u32::try_from(inputs.now.subsec_nanosecond()).unwrap_or_default();
+    Value::Timestamp(Timestamp { seconds: inputs.now.as_second(), nanos, offset_s: 0 })
 }
 
-fn global<'d>(args: &[Value<'d>], inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    let projection = args.get(2).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let key = FactKey::GlobalContext { name: text(args, 1)?.to_owned(), projection };
-    found(inputs, &key, "global reference")
+fn random<'d>(frame: &Frame<'d>, args: &[Value<'d>]) -> Answer<'d> {
+    frame.inputs.note_volatile(Volatility::MaxAge);
+    match generate(text(args, 0)?, &mut || frame.draw()) {
+        Ok(text) => Ok(Value::string(text)),
+        Err(RandomTextError::Pattern(message)) => Err(EvalError::failed(message)),
+        Err(RandomTextError::Exhausted) => Err(EvalError::Cancelled("random: the text is too long")),
+    }
 }
 
-fn image<'d>(args: &[Value<'d>], inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    let data = found(inputs, &FactKey::Image(text(args, 1)?.to_owned()), "image data")?;
-    let Some(map) = data.as_map().filter(|map| map.get_str("configData").is_some()) else { return Ok(data) };
-    // As in `extensions/imagedataloader` of the SDK, where two parts are called otherwise, and the digest is told.
-    let mut fields = Vec::new();
-    for (from, to) in IMAGE_FIELDS {
-        if let Some(value) = map.get_str(from).filter(|value| !matches!(value, Value::Null)) {
-            fields.push((key(to), value));
-        }
+/// Group and version of an `apiVersion`.
+fn group_version(api_version: &str) -> Result<(&str, &str), EvalError> {
+    match api_version.split_once('/') {
+        None => Ok(("", api_version)),
+        Some((group, version)) if !version.contains('/') => Ok((group, version)),
+        Some(_) => Err(EvalError::failed(format!("unexpected GroupVersion string: {api_version}"))),
     }
-    let told = |name: &str| map.get_str(name).and_then(|value| value.as_str().map(str::to_owned));
-    if let Some(identifier) = told("identifier").filter(|identifier| !identifier.starts_with("sha256:")) {
-        fields.push((key("tag"), Value::string(identifier)));
-    }
-    if let Some((_, digest)) = told("resolvedImage").as_deref().and_then(|image| image.split_once('@')) {
-        fields.push((key("digest"), Value::string(digest)));
-    }
-    Ok(Value::map(fields))
+}
+
+/// A resource name with its group, as errors of the API server name it.
+fn qualified(group: &str, plural: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
 }
 
 /// The parts of an image's data, as the fact and as policies call them.
@@ -387,38 +97,195 @@ const IMAGE_FIELDS: [(&str, &str); 8] = [
     ("configData", "config"),
 ];
 
-/// An answer of a service: its body, and beside it, if it is an object, its fields; `statusCode`, which a fact has only if it is a success.
-fn call<'d>(args: &[Value<'d>], method: &str, inputs: &'d Inputs<'d>) -> Result<Value<'d>, EvalError> {
-    let bundle = args.first().and_then(Value::as_opaque::<Service>).map(|service| service.bundle.as_str());
-    let (body, headers) = if method == "POST" { (args.get(2), args.get(3)) } else { (None, args.get(2)) };
-    let json = |value: Option<&Value<'d>>| match value {
-        None => Some(None),
-        Some(value) => value.to_json().map(Some),
-    };
-    let not_json = EvalError::Fixed("failed to encode request data");
-    let body = json(body).ok_or_else(|| not_json.clone())?.map_or_else(String::new, |body| body.to_string());
-    let mut options = serde_json::Map::new();
-    if let Some(headers) = json(headers).ok_or(not_json)? {
-        options.insert("headers".to_owned(), headers_of(&headers));
-    }
-    if let Some(bundle) = bundle.filter(|bundle| !bundle.is_empty()) {
-        options.insert("caBundle".to_owned(), bundle.into());
-    }
-    let options =
-        if options.is_empty() { String::new() } else { serde_json::Value::Object(options).to_string() };
-    let url = text(args, 1)?.to_owned();
-    inputs.note_volatile(Volatility::MaxAge);
-    let key_of_call = FactKey::ServiceCall { method: method.to_owned(), url, body, options };
-    let body = found(inputs, &key_of_call, "an answer")?;
-    let mut fields = vec![(key("body"), body.clone()), (key("statusCode"), Value::Int(200))];
-    if let Some(map) = body.as_map() {
-        fields.extend(map.iter().filter_map(|(name, value)| Some((Key::of(&name)?, value))));
-    }
-    Ok(Value::map(fields))
+/// Who asks: the inputs, and the namespace that a policy in a namespace is confined to.
+struct Asker<'d> {
+    inputs: &'d Inputs<'d>,
+    own: Option<&'d str>,
 }
 
-/// Headers as a service call of a kyverno.io policy has them: a list of keys and values.
-fn headers_of(headers: &serde_json::Value) -> serde_json::Value {
-    let headers = headers.as_object().into_iter().flatten();
-    headers.map(|(name, value)| serde_json::json!({"key": name, "value": value})).collect()
+impl<'d> Asker<'d> {
+    /// The namespace, and the arguments behind it; a policy in a namespace gives none.
+    fn namespace<'v>(&self, args: &'v [Value<'d>]) -> Result<(String, &'v [Value<'d>]), EvalError> {
+        let rest = args.get(2..).unwrap_or(&[]);
+        match (self.own, rest.split_first()) {
+            (Some(own), _) => Ok((own.to_owned(), rest)),
+            (None, Some((namespace, rest))) => {
+                Ok((namespace.as_str().ok_or(NO_SUCH_OVERLOAD)?.to_owned(), rest))
+            }
+            (None, None) => Err(NO_SUCH_OVERLOAD),
+        }
+    }
+
+    /// A fact, where its absence is an error of that text.
+    fn found(&self, key: &FactKey, what: &str, absent: &str) -> Answer<'d> {
+        match self.inputs.fact(key) {
+            None => Err(EvalError::Pending),
+            Some(FactValue::Found(document)) => Ok(Value::from(document.root())),
+            Some(FactValue::Missing) => Err(EvalError::failed(format!("{what}: {absent}"))),
+            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+                Err(EvalError::failed(format!("{what}: {message}")))
+            }
+        }
+    }
+
+    fn get(&self, args: &[Value<'d>]) -> Answer<'d> {
+        let (group, version) = group_version(text(args, 0)?)?;
+        let plural = text(args, 1)?;
+        let (namespace, rest) = self.namespace(args)?;
+        let name = text(rest, 0)?;
+        let key = match rest.get(1).and_then(Value::as_list).filter(|list| !list.is_empty()) {
+            None => FactKey::Objects {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                kind: plural.to_owned(),
+                namespace,
+                name: name.to_owned(),
+                selector: String::new(),
+            },
+            Some(subresources) => {
+                let mut path = format!("{}/{name}", collection(text(args, 0)?, plural, &namespace));
+                for subresource in subresources.iter() {
+                    path.push('/');
+                    path.push_str(subresource.as_str().ok_or(NO_SUCH_OVERLOAD)?);
+                }
+                FactKey::ApiCall { method: "GET".to_owned(), path, body: String::new() }
+            }
+        };
+        let absent = format!("{} \"{name}\" not found", qualified(group, plural));
+        self.found(&key, "failed to get resource", &absent)
+    }
+
+    fn list(&self, args: &[Value<'d>]) -> Answer<'d> {
+        let (group, version) = group_version(text(args, 0)?)?;
+        let plural = text(args, 1)?;
+        let (namespace, rest) = self.namespace(args)?;
+        let mut pairs = Vec::new();
+        for (name, value) in rest.first().and_then(Value::as_map).iter().flat_map(|labels| labels.iter()) {
+            let (name, value) = (name.as_str().ok_or(NO_SUCH_OVERLOAD)?, value.as_str());
+            pairs.push(format!("{name}={}", value.ok_or(NO_SUCH_OVERLOAD)?));
+        }
+        pairs.sort();
+        let key = FactKey::Objects {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: plural.to_owned(),
+            namespace,
+            name: String::new(),
+            selector: pairs.join(","),
+        };
+        let absent = "the server could not find the requested resource";
+        self.found(&key, "failed to list resource", absent)
+    }
+
+    fn post(&self, args: &[Value<'d>]) -> Answer<'d> {
+        group_version(text(args, 0)?)?;
+        let (namespace, rest) = self.namespace(args)?;
+        let data = rest.first().and_then(Value::to_json);
+        let body = data.ok_or(EvalError::Fixed("failed to create resource: the data is not JSON"))?;
+        let path = collection(text(args, 0)?, text(args, 1)?, &namespace);
+        self.inputs.note_volatile(Volatility::MaxAge);
+        let key = FactKey::ApiCall { method: "POST".to_owned(), path, body: body.to_string() };
+        let absent = "the server could not find the requested resource";
+        self.found(&key, "failed to create resource", absent)
+    }
+
+    /// The plural of a kind.
+    fn plural(&self, args: &[Value<'d>]) -> Result<String, EvalError> {
+        let what = "failed to map kind to resource";
+        let (api_version, kind) = (text(args, 0)?, text(args, 1)?);
+        let (group, version) = group_version(api_version)?;
+        if let Some(plural) = names::builtin_plural(group, kind) {
+            return Ok(plural.to_owned());
+        }
+        let key =
+            FactKey::Kind { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+        let absent = format!("no matches for kind \"{kind}\" in version \"{api_version}\"");
+        let served = self.found(&key, what, &absent)?;
+        let plural = served.as_map().and_then(|served| served.get_str("plural"));
+        Ok(plural.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// An entry's data; null if there is no entry of that name.
+    fn global(&self, args: &[Value<'d>]) -> Answer<'d> {
+        let projection = args.get(1).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let key = FactKey::GlobalContext { name: text(args, 0)?.to_owned(), projection };
+        if self.inputs.fact(&key) == Some(&FactValue::Missing) {
+            return Ok(Value::Null);
+        }
+        self.found(&key, "failed to get global reference", "")
+    }
+
+    fn image(&self, args: &[Value<'d>]) -> Answer<'d> {
+        let key = FactKey::Image(text(args, 0)?.to_owned());
+        let data = self.found(&key, "failed to get image data", "there is no such image")?;
+        let Some(map) = data.as_map().filter(|map| map.get_str("configData").is_some()) else {
+            return Ok(data);
+        };
+        // As in `extensions/imagedataloader` of the SDK, where two parts are called otherwise, and the digest is told.
+        let mut fields = Vec::new();
+        for (from, to) in IMAGE_FIELDS {
+            if let Some(value) = map.get_str(from).filter(|value| !matches!(value, Value::Null)) {
+                fields.push((frame::key(to), value));
+            }
+        }
+        let told = |name: &str| map.get_str(name).and_then(|value| value.as_str().map(str::to_owned));
+        if let Some(identifier) = told("identifier").filter(|identifier| !identifier.starts_with("sha256:")) {
+            fields.push((frame::key("tag"), Value::string(identifier)));
+        }
+        if let Some((_, digest)) = told("resolvedImage").as_deref().and_then(|image| image.split_once('@')) {
+            fields.push((frame::key("digest"), Value::string(digest)));
+        }
+        Ok(Value::map(fields))
+    }
+
+    /// The answer of a service: an object with its fields and `statusCode`, or `body` and `statusCode` where it is no object.
+    fn call(&self, method: &str, args: &[Value<'d>]) -> Answer<'d> {
+        let (bundle, url) = (text(args, 0)?, text(args, 1)?);
+        let (body, headers) = match method {
+            "GET" => (None, args.get(2)),
+            _ => (args.get(2), args.get(3)),
+        };
+        let unreadable = EvalError::Fixed("request failed: failed to encode request data");
+        let body = match body {
+            None => String::new(),
+            Some(body) => body.to_json().ok_or(unreadable)?.to_string(),
+        };
+        let mut options = serde_json::Map::new();
+        options.insert("answersStatus".to_owned(), true.into());
+        if let Some(headers) = headers.and_then(Value::to_json) {
+            let headers = headers.as_object().into_iter().flatten();
+            let pairs = headers.map(|(name, value)| serde_json::json!({"key": name, "value": value}));
+            options.insert("headers".to_owned(), pairs.collect());
+        }
+        if !bundle.is_empty() {
+            options.insert("caBundle".to_owned(), bundle.into());
+        }
+        self.inputs.note_volatile(Volatility::MaxAge);
+        let key = FactKey::ServiceCall {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            body,
+            options: serde_json::Value::Object(options).to_string(),
+        };
+        let reply = self.found(&key, "request failed", "there is no answer")?;
+        let part = |name: &str| reply.as_map().and_then(|reply| reply.get_str(name)).unwrap_or(Value::Null);
+        let (body, status) = (decoded(&part("body")), part("statusCode"));
+        let mut fields: Vec<(Key<'d>, Value<'d>)> = match body.as_map() {
+            Some(map) => map.iter().filter_map(|(name, value)| Some((Key::of(&name)?, value))).collect(),
+            None => vec![(frame::key("body"), body)],
+        };
+        fields.retain(|(name, _)| *name != frame::key("statusCode"));
+        fields.push((frame::key("statusCode"), status));
+        Ok(Value::map(fields))
+    }
+}
+
+/// The path of the objects of a resource.
+fn collection(api_version: &str, plural: &str, namespace: &str) -> String {
+    let root = if api_version.contains('/') { "/apis" } else { "/api" };
+    if namespace.is_empty() {
+        format!("{root}/{api_version}/{plural}")
+    } else {
+        format!("{root}/{api_version}/namespaces/{namespace}/{plural}")
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn lint(source: &PolicySource) -> Lint {
         }
         PolicyKind::ValidatingAdmissionPolicy | PolicyKind::MutatingAdmissionPolicy => {
             let has_params = spec.get("paramKind").is_some_and(|kind| !kind.is_empty());
-            let dialect = Dialect::Admission { has_params, has_authorizer: true };
+            let dialect = Dialect::Admission { has_params, conditions_see_variables: false };
             Expressions::refusals(&Spec::of(spec), dialect)
         }
         _ => Vec::new(),

@@ -11,6 +11,7 @@ use super::names;
 use super::selector::LabelSelector;
 use crate::document::Node;
 use crate::gostd::wildcard::Wildcard;
+use crate::inventory::guess_plural;
 use crate::lang::{Inputs, Operation};
 use crate::matching::KindSelector;
 use crate::model::{FactKey, FactValue};
@@ -98,8 +99,8 @@ impl ResourceRule {
         let has = |list: &[String], wanted: &str| list.iter().any(|known| known == "*" || known == wanted);
         let is_in_scope = match self.scope {
             Scope::Any => true,
-            Scope::Namespaced => !is_namespace(inputs) && !key.namespace.is_empty(),
-            Scope::Cluster => is_namespace(inputs) || key.namespace.is_empty(),
+            Scope::Namespaced => !key.is_namespace() && !key.namespace.is_empty(),
+            Scope::Cluster => key.is_namespace() || key.namespace.is_empty(),
         };
         is_in_scope
             && has(&self.operations, inputs.request.operation.as_str())
@@ -137,10 +138,6 @@ impl ResourceRule {
             })
         })
     }
-}
-
-fn is_namespace(inputs: &Inputs<'_>) -> bool {
-    inputs.resource.key.group.is_empty() && inputs.resource.key.kind == "Namespace"
 }
 
 impl MatchConstraints {
@@ -188,7 +185,7 @@ impl MatchConstraints {
         if key.kind.is_empty() || self.is_for_payloads {
             return if key.kind.is_empty() && self.is_for_payloads { Answer::Yes } else { Answer::No };
         }
-        let plural = names::plural_of(&key.group, &key.kind);
+        let Some(plural) = self.plural(inputs) else { return Answer::Needs };
         if self.excludes.iter().any(|rule| rule.is_match(inputs, &plural)) {
             return Answer::No;
         }
@@ -204,6 +201,17 @@ impl MatchConstraints {
         self.selects_namespace(inputs)
     }
 
+    /// The plural that rules are compared with; `None` if it has to be asked for. It is not asked for where its guess decides.
+    fn plural(&self, inputs: &Inputs<'_>) -> Option<String> {
+        let rules = self.rules.iter().chain(&self.excludes);
+        let mut named = rules.flat_map(|rule| &rule.resources).map(|(plural, _)| plural.as_str());
+        let guess = guess_plural(&inputs.resource.key.kind);
+        if named.clone().all(|plural| plural == "*") || named.any(|plural| plural == guess) {
+            return Some(guess);
+        }
+        names::plural_of(inputs.resource, inputs)
+    }
+
     fn selects_object(&self, inputs: &Inputs<'_>) -> bool {
         let labels = |object: Node<'_>| self.objects.is_match(object.path(&["metadata", "labels"]));
         let old = inputs.request.old_object.as_ref();
@@ -213,10 +221,10 @@ impl MatchConstraints {
 
     fn selects_namespace(&self, inputs: &Inputs<'_>) -> Answer {
         let key = &inputs.resource.key;
-        if self.namespaces.is_empty() || (key.namespace.is_empty() && !is_namespace(inputs)) {
+        if self.namespaces.is_empty() || (key.namespace.is_empty() && !key.is_namespace()) {
             return Answer::Yes;
         }
-        let is_match = if is_namespace(inputs) {
+        let is_match = if key.is_namespace() {
             self.namespaces.is_match(inputs.object().path(&["metadata", "labels"]))
         } else {
             match inputs.fact(&FactKey::NamespaceLabels(key.namespace.clone())) {

@@ -44,7 +44,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let spec = root.get("spec").unwrap_or_else(|| empty.root());
     let param_kind = spec.get("paramKind").filter(|kind| !kind.is_empty());
     let bindings = binding::compile(companions, source.key.kind, param_kind);
-    let dialect = Dialect::Admission { has_params: param_kind.is_some(), has_authorizer: true };
+    let dialect = Dialect::Admission { has_params: param_kind.is_some(), conditions_see_variables: false };
     let constraints = spec.get("matchConstraints").unwrap_or_else(|| empty.root());
     let constraints = MatchConstraints::compile(constraints, Place::AdmissionPolicy);
     let standing = binding::standing(root, &bindings);
@@ -92,7 +92,7 @@ impl AdmissionPolicy {
         };
         let params = match params.map(|params| params.find(inputs)) {
             None => vec![None],
-            Some(Params::Found(found)) => found.into_iter().map(Some).collect(),
+            Some(Params::Found(found)) => found,
             Some(Params::Failed(message)) => {
                 return Ok(self.outcome(Status::Error, &format!("failed to configure binding: {message}")));
             }
@@ -127,12 +127,13 @@ impl AdmissionPolicy {
             Ok(first) => first,
             Err(fault) => return failed(fault),
         };
-        let judge = Judge { expressions, inputs, ignores_failures: self.ignores_failures };
+        let judge =
+            Judge { expressions, inputs, ignores_failures: self.ignores_failures, ignores_annotations: true };
         match judge.matches_object(first, params) {
             Decision::Pending => return Err(Pending),
             Decision::NotMatched => return Ok(Step::NotMatched),
             Decision::Error(message) => return Ok(Step::Failed(message)),
-            Decision::Admit | Decision::Deny(_) => {}
+            Decision::Admit(_) | Decision::Deny(_) => {}
         }
         let before = draft.changed().cloned();
         for (at, mutation) in expressions.mutations.iter().enumerate() {

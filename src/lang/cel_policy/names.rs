@@ -1,23 +1,38 @@
-//! Kinds and the plural names under which the API serves them, as admission rules name them.
+//! Kinds and the plural names under which the API serves them, as admission rules name them. Built-in kinds are known; of others facts tell.
 
 use std::sync::LazyLock;
 
+use crate::document::Node;
 use crate::gostd::wildcard::Wildcard;
 use crate::inventory::{Scopes, guess_plural};
+use crate::lang::Inputs;
+use crate::model::{FactKey, FactValue, ResourceId};
 
 static BUILTIN: LazyLock<Scopes> = LazyLock::new(Scopes::builtin);
 
-/// The plural of a kind: that of the built-in kinds, guessed for others.
-pub(super) fn plural_of(group: &str, kind: &str) -> String {
-    match BUILTIN.get(group, kind) {
-        Some(info) => info.plural.clone(),
-        None => guess_plural(kind),
+/// The plural under which a resource's kind is served; `None` if the fact that tells it has to be fetched first. What nobody tells is guessed.
+pub(super) fn plural_of(resource: &ResourceId, inputs: &Inputs<'_>) -> Option<String> {
+    let key = &resource.key;
+    if let Some(plural) = builtin_plural(&key.group, &key.kind) {
+        return Some(plural.to_owned());
     }
+    let fact =
+        FactKey::Kind { group: key.group.clone(), version: resource.version.clone(), kind: key.kind.clone() };
+    let served = match inputs.fact(&fact)? {
+        FactValue::Found(served) => served.root().get("plural").and_then(Node::as_str),
+        FactValue::Missing | FactValue::Failed { .. } | FactValue::Refused(_) => None,
+    };
+    Some(served.map_or_else(|| guess_plural(&key.kind), str::to_owned))
 }
 
-/// Whether objects of a kind live in namespaces; kinds that nobody describes do.
-pub(super) fn is_namespaced(group: &str, kind: &str) -> bool {
-    BUILTIN.is_namespaced(group, kind)
+/// The plural of a built-in kind.
+pub(super) fn builtin_plural(group: &str, kind: &str) -> Option<&'static str> {
+    BUILTIN.get(group, kind).map(|info| info.plural.as_str())
+}
+
+/// Whether objects of a built-in kind live in namespaces.
+pub(super) fn is_namespaced(group: &str, kind: &str) -> Option<bool> {
+    BUILTIN.get(group, kind).map(|info| info.is_namespaced)
 }
 
 /// Patterns that cover every kind that may be served under a plural name: the built-in ones, and for names that are not built in all kinds

@@ -1,20 +1,19 @@
 //! `request`, as expressions see it: the admission request that an evaluation stands for, in its JSON form, where empty fields are absent.
 
+use super::environment::Dialect;
 use super::frame::key;
-use super::names;
 use crate::document::Node;
 use crate::lang::Inputs;
 use crate::lang::cel::{Key, Text, Value};
 
-/// The value of `request`.
-pub(super) fn request<'d>(inputs: &'d Inputs<'d>) -> Value<'d> {
+/// The value of `request`, whose kind is served under that plural. To the API server a Namespace is in itself; the reference's scans say that it is in none.
+pub(super) fn request<'d>(inputs: &'d Inputs<'d>, dialect: Dialect, plural: &str) -> Value<'d> {
     let resource = &inputs.resource;
-    let plural = names::plural_of(&resource.key.group, &resource.key.kind);
     let kind = || {
         let kind = Value::borrowed(resource.key.kind.as_str());
         group_version(inputs, "kind", kind)
     };
-    let of_plural = || group_version(inputs, "resource", Value::string(plural.as_str()));
+    let of_plural = || group_version(inputs, "resource", Value::string(plural));
     let mut fields = vec![
         (key("uid"), Value::borrowed("")),
         (key("kind"), kind()),
@@ -28,9 +27,11 @@ pub(super) fn request<'d>(inputs: &'d Inputs<'d>) -> Value<'d> {
         (key("dryRun"), Value::Bool(false)),
         (key("options"), Value::Null),
     ];
+    let is_own = dialect.is_admission() && resource.key.is_namespace();
+    let namespace = if is_own { &resource.key.name } else { &resource.key.namespace };
     for (name, value) in [
         ("name", &resource.key.name),
-        ("namespace", &resource.key.namespace),
+        ("namespace", namespace),
         ("subResource", &inputs.request.subresource),
         ("requestSubResource", &inputs.request.subresource),
     ] {

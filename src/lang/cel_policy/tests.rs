@@ -278,7 +278,12 @@ fn each_binding_of_an_admission_policy_gives_a_result() {
         [
             ("p", Status::Pass, ""),
             ("p", Status::Fail, expression),
-            ("p", Status::Error, "failed to configure binding: no params found")
+            (
+                "p",
+                Status::Error,
+                "failed to configure binding: no params found for policy binding with `Deny` \
+                 parameterNotFoundAction"
+            )
         ]
     );
     let names: Vec<&str> = run.outcomes.iter().map(|o| o.properties["binding"].as_str()).collect();

@@ -35,7 +35,7 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
     let spec = root.get("spec").unwrap_or_else(|| empty.root());
     let param_kind = spec.get("paramKind").filter(|kind| !kind.is_empty());
     let bindings = binding::compile(companions, source.key.kind, param_kind);
-    let dialect = Dialect::Admission { has_params: param_kind.is_some(), has_authorizer: true };
+    let dialect = Dialect::Admission { has_params: param_kind.is_some(), conditions_see_variables: false };
     let constraints = spec.get("matchConstraints").unwrap_or_else(|| empty.root());
     let constraints = MatchConstraints::compile(constraints, Place::AdmissionPolicy);
     let standing = binding::standing(root, &bindings);
@@ -66,10 +66,15 @@ impl AdmissionPolicy {
             Ok(expressions) => expressions,
             Err(message) => return error(format!("the policy is not valid: {message}")),
         };
-        let judge = Judge { expressions, inputs, ignores_failures: self.ignores_failures };
+        let judge = Judge {
+            expressions,
+            inputs,
+            ignores_failures: self.ignores_failures,
+            ignores_annotations: self.ignores_failures,
+        };
         let params = match params.map(|params| params.find(inputs)) {
             None => vec![None],
-            Some(Params::Found(found)) => found.into_iter().map(Some).collect(),
+            Some(Params::Found(found)) => found,
             Some(Params::Failed(message)) => {
                 return error(format!("failed to configure binding: {message}"));
             }
@@ -80,8 +85,10 @@ impl AdmissionPolicy {
             match judge.decide(params) {
                 Decision::Pending => return Err(Pending),
                 Decision::NotMatched => {}
-                Decision::Admit => {
-                    outcome.get_or_insert_with(|| self.outcome(Status::Pass, String::new()));
+                Decision::Admit(annotations) => {
+                    let outcome: &mut Outcome =
+                        outcome.get_or_insert_with(|| self.outcome(Status::Pass, String::new()));
+                    outcome.properties.extend(annotations);
                 }
                 Decision::Deny(message) => return Ok(Some(self.outcome(Status::Fail, message))),
                 Decision::Error(message) => return error(message),
@@ -120,8 +127,8 @@ impl Evaluator for AdmissionPolicy {
             }
         }
         if self.bindings.is_empty() {
-            let message = "the policy takes parameters, and no binding names them".to_owned();
-            let outcome = if self.has_params {
+            let outcome = if self.has_params && self.expressions.is_ok() {
+                let message = "the policy takes parameters, and no binding names them".to_owned();
                 Ok(Some(self.outcome(Status::Error, message)))
             } else {
                 self.judge(inputs, None)

@@ -115,7 +115,7 @@ pub(super) fn stops_at_first(spec: Node<'_>) -> bool {
 /// The conditions under which the reference's webhook is asked at all, if there are such.
 pub(super) fn match_conditions(spec: Node<'_>) -> Option<(Spec<'_>, Dialect)> {
     let match_conditions = cel_policy::items(spec.get("webhookConfiguration")?, "matchConditions");
-    let dialect = Dialect::Admission { has_params: false, has_authorizer: true };
+    let dialect = Dialect::Admission { has_params: false, conditions_see_variables: true };
     let spec = Spec { match_conditions, ..Spec::default() };
     (!spec.match_conditions.is_empty()).then_some((spec, dialect))
 }
@@ -241,9 +241,9 @@ impl Evaluator for Frame {
             return Evaluation::Done(Vec::new());
         }
         if let Some(expressions) = &self.conditions {
-            let judge = Judge { expressions, inputs, ignores_failures: false };
+            let judge = Judge { expressions, inputs, ignores_failures: false, ignores_annotations: true };
             match judge.decide(None) {
-                Decision::Admit => {}
+                Decision::Admit(_) => {}
                 Decision::Pending => return Evaluation::Needs(inputs.needs()),
                 Decision::NotMatched | Decision::Deny(_) | Decision::Error(_) => {
                     return Evaluation::Done(Vec::new());

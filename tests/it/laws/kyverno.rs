@@ -14,8 +14,7 @@ use patrol::lang::{Evaluation, Evaluator, Inputs};
 use patrol::model::{PolicyKey, PolicyKind};
 use patrol::plan::Action;
 use patrol::policy::{
-    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, ExceptionScope, PolicyRole, PolicySource,
-    Standing,
+    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Standing,
 };
 use patrol::scan::{Scan, ScanOutcome, ScanSettings, Stop, run};
 use patrol::store::{MemoryStore, State};
@@ -387,7 +386,7 @@ impl World {
     /// The policies that are scanned, compiled as the service does, each evaluation logged.
     fn compiled(&self) -> Vec<Arc<CompiledPolicy>> {
         let (policies, companions) = self.sources();
-        let settings = CatalogSettings { exceptions: ExceptionScope::All, background_only: true };
+        let settings = CatalogSettings { background_only: true, ..CatalogSettings::default() };
         let mut catalog = self.catalog.lock().unwrap();
         *catalog = Catalog::rebuild(&catalog, policies, &companions, &settings);
         for policy in &catalog.policies {

@@ -411,18 +411,38 @@ impl Source for Cluster {
             let objects = self.objects.lock().unwrap();
             let (slot, path) = match key {
                 FactKey::NamespaceLabels(name) => (format!("Namespace//{name}"), "/metadata/labels"),
+                FactKey::Namespace(name) => (format!("Namespace//{name}"), "/metadata"),
                 FactKey::ConfigMap { namespace, name } => (format!("ConfigMap/{namespace}/{name}"), ""),
+                FactKey::Objects { kind, namespace, name, .. }
+                    if !name.is_empty() && matches!(kind.as_str(), "ConfigMap" | "configmaps") =>
+                {
+                    (format!("ConfigMap/{namespace}/{name}"), "")
+                }
                 other => panic!("{other:?} is not asked for here"),
             };
             let value = objects.get(&slot).and_then(|object| object.pointer(path));
             let data = |object: &Value| json!({"data": object.get("data").cloned().unwrap_or_default()});
-            match value.map(|value| if path.is_empty() { data(value) } else { value.clone() }) {
+            let told = |value: &Value| match path {
+                "" => data(value),
+                "/metadata" => json!({"metadata": without_version(value)}),
+                _ => value.clone(),
+            };
+            match value.map(told) {
                 Some(value) => FactValue::Found(Document::from_json(value.to_string().as_bytes()).unwrap()),
                 None => FactValue::Missing,
             }
         }
         .boxed()
     }
+}
+
+/// Metadata without what every write moves.
+fn without_version(metadata: &Value) -> Value {
+    let mut metadata = metadata.clone();
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.remove("resourceVersion");
+    }
+    metadata
 }
 
 fn listed(kind: &ScanKind, object: &Value) -> Listed {

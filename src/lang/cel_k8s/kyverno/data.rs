@@ -1,4 +1,4 @@
-//! Functions of the arguments alone: hashes, `json`, `yaml`, `math.round`, `time`, `listObjToMap`,
+//! Functions of the arguments alone: hashes, `json`, `yaml`, `x509`, `gzip`, `math.round`, `time`, `listObjToMap`,
 //! `parseServiceAccount`.
 
 use std::fmt::Write as _;
@@ -11,12 +11,16 @@ use sha2::{Digest, Sha256};
 use crate::document::Document;
 use crate::gostd::duration::Duration;
 use crate::gostd::time::Time;
+use crate::gostd::{archive, strconv, x509};
 use crate::lang::cel::{Context, Entry, EvalError, Key, MapValue, Text, Timestamp, Value};
+use crate::limits;
 
 use super::super::arguments::{argument, int, list, text};
 
 const SERVICE_ACCOUNT: &str = "(string) -> user.ServiceAccount";
 const TO_MAP: &str = "(list(dyn), list(dyn), string, string) -> map(dyn, dyn)";
+/// The least bytes of a gzip stream's head.
+const GZIP_HEADER_BYTES: usize = 10;
 const HASH: &str = "(string) -> string";
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -29,9 +33,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("math.round", "math_round_float_int", "(double, int) -> double", round),
     Entry::new("unmarshal", "unmarshal_string_dyn", "json.Json.(dyn) -> dyn", unmarshal),
     Entry::new("marshal", "marshal_dyn_string", "json.Json.(dyn) -> string", |_, args| {
-        let json = argument(args, 1)?.to_json().ok_or(EvalError::Fixed("unsupported value"))?;
-        Ok(Value::string(go_json(&json)))
+        let mut json = String::new();
+        write_json(argument(args, 1)?, &mut json)?;
+        Ok(Value::string(json))
     }),
+    Entry::new("x509.decode", "x509_decode_string", "(string) -> dyn", certificate),
+    Entry::new("gzip.decompress", "gzip_decompress", "(bytes) -> string", decompress),
+    Entry::new("gzip.compress", "gzip_compress", "(string) -> bytes", compress),
     Entry::new("parse", "parse_string_dyn", "yaml.Yaml.(string) -> dyn", parse_yaml),
     Entry::new(
         "parseServiceAccount",
@@ -68,19 +76,19 @@ fn round<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
     Ok(Value::Double((value * shift).round() / shift))
 }
 
-/// A document as a value of its own; all numbers are doubles, as Go decodes them into `any`.
-fn decoded<'d>(document: &Document) -> Value<'d> {
-    own(&Value::from(document.root()))
+fn decoded_document<'d>(document: &Document) -> Value<'d> {
+    decoded(&Value::from(document.root()))
 }
 
-fn own<'d>(value: &Value<'_>) -> Value<'d> {
+/// A JSON value as one of its own; all numbers are doubles, as Go decodes them into `any`.
+pub fn decoded<'d>(value: &Value<'_>) -> Value<'d> {
     if let Some(list) = value.as_list() {
-        return Value::list(list.iter().map(|item| own(&item)).collect());
+        return Value::list(list.iter().map(|item| decoded(&item)).collect());
     }
     if let Some(map) = value.as_map() {
         let entries = map.iter().map(|(key, value)| {
             let key = Key::String(Text::from(key.as_str().unwrap_or_default().to_owned()));
-            (key, own(&value))
+            (key, decoded(&value))
         });
         return Value::map(entries.collect());
     }
@@ -96,7 +104,7 @@ fn own<'d>(value: &Value<'_>) -> Value<'d> {
 fn unmarshal<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
     let document = Document::from_json(text(args, 1)?.as_bytes())
         .map_err(|error| EvalError::failed(error.to_string()))?;
-    Ok(decoded(&document))
+    Ok(decoded_document(&document))
 }
 
 fn parse_yaml<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
@@ -104,12 +112,126 @@ fn parse_yaml<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
         serde_saphyr::from_str(text(args, 1)?).map_err(|error| EvalError::failed(error.to_string()))?;
     let document =
         Document::from_deserializer(json, 0).map_err(|error| EvalError::failed(error.to_string()))?;
-    Ok(decoded(&document))
+    Ok(decoded_document(&document))
 }
 
-/// JSON as Go's `json.Marshal` writes it: keys sorted, `<`, `>` and `&` escaped.
-fn go_json(value: &serde_json::Value) -> String {
-    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+/// Writes a value as Go's `json.Marshal` does: keys sorted, `<`, `>` and `&` escaped, durations in nanoseconds.
+fn write_json(value: &Value<'_>, out: &mut String) -> Result<(), EvalError> {
+    if let Some(list) = value.as_list() {
+        out.push('[');
+        for (at, item) in list.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { "," });
+            write_json(&item, out)?;
+        }
+        out.push(']');
+        return Ok(());
+    }
+    if let Some(map) = value.as_map() {
+        let mut entries: Vec<(String, Value<'_>)> = Vec::with_capacity(map.len());
+        for (key, value) in map.iter() {
+            let name = key.as_str().ok_or_else(|| {
+                let kind = key.type_name();
+                let why = "failed to convert CEL map to native map: unsupported type conversion";
+                EvalError::failed(format!("json: {why} from '{kind}' to string"))
+            })?;
+            entries.push((name.to_owned(), value));
+        }
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        out.push('{');
+        for (at, (key, value)) in entries.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { "," });
+            strconv::write_json_string(out, key);
+            out.push(':');
+            write_json(value, out)?;
+        }
+        out.push('}');
+        return Ok(());
+    }
+    match value {
+        Value::Int(number) => out.push_str(&number.to_string()),
+        Value::Duration(nanos) => out.push_str(&nanos.to_string()),
+        Value::Double(number) => {
+            let text = strconv::json_float(*number).ok_or_else(|| {
+                let number = strconv::sprint_float(*number);
+                EvalError::failed(format!("json: unsupported value: {number}"))
+            })?;
+            out.push_str(&text);
+        }
+        Value::Optional(Some(value)) => write_json(value, out)?,
+        other => match other.to_json() {
+            Some(serde_json::Value::String(text)) => strconv::write_json_string(out, &text),
+            Some(json) => out.push_str(&json.to_string()),
+            None => return Err(EvalError::Fixed("json: unsupported type")),
+        },
+    }
+    Ok(())
+}
+
+/// The fields that Kyverno's CEL shows of a certificate, which are fewer than `x509_decode` does; of a request it shows all.
+const CERTIFICATE_FIELDS: [&str; 36] = [
+    "AuthorityKeyId",
+    "BasicConstraintsValid",
+    "CRLDistributionPoints",
+    "DNSNames",
+    "EmailAddresses",
+    "ExcludedDNSDomains",
+    "ExcludedEmailAddresses",
+    "ExcludedIPRanges",
+    "ExcludedURIDomains",
+    "ExtKeyUsage",
+    "Extensions",
+    "ExtraExtensions",
+    "IPAddresses",
+    "IsCA",
+    "Issuer",
+    "IssuingCertificateURL",
+    "KeyUsage",
+    "MaxPathLen",
+    "MaxPathLenZero",
+    "NotAfter",
+    "NotBefore",
+    "OCSPServer",
+    "PermittedDNSDomains",
+    "PermittedDNSDomainsCritical",
+    "PermittedEmailAddresses",
+    "PermittedIPRanges",
+    "PermittedURIDomains",
+    "PolicyIdentifiers",
+    "PublicKey",
+    "PublicKeyAlgorithm",
+    "Raw",
+    "RawIssuer",
+    "RawSubject",
+    "RawSubjectPublicKeyInfo",
+    "RawTBSCertificate",
+    "SerialNumber",
+];
+
+fn certificate<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
+    let mut fields = x509::decode_pem(text(args, 0)?).map_err(EvalError::failed)?;
+    if let Some(fields) = fields.as_object_mut().filter(|fields| fields.contains_key("RawTBSCertificate")) {
+        fields.retain(|name, _| name == "Signature" || CERTIFICATE_FIELDS.contains(&name.as_str()));
+    }
+    let document =
+        Document::from_deserializer(fields, 0).map_err(|error| EvalError::failed(error.to_string()))?;
+    Ok(decoded_document(&document))
+}
+
+fn decompress<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
+    let Value::Bytes(bytes) = argument(args, 0)? else { return Err(EvalError::Fixed("no such overload")) };
+    let max = limits::CEL_GZIP_BYTES_MAX;
+    match archive::gunzip(bytes, max) {
+        Some(text) => Ok(Value::string(String::from_utf8_lossy(&text))),
+        None if bytes.is_empty() => Err(EvalError::Fixed("EOF")),
+        None if bytes.len() < GZIP_HEADER_BYTES => Err(EvalError::Fixed("unexpected EOF")),
+        None if !bytes.starts_with(&[0x1f, 0x8b, 8]) => Err(EvalError::Fixed("gzip: invalid header")),
+        None => Err(EvalError::failed(format!("gzip: the data is corrupt, or longer than {max} bytes"))),
+    }
+}
+
+/// The same bytes each time; not those that Go's compressor makes.
+fn compress<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
+    Ok(Value::bytes(archive::gzip(text(args, 0)?.as_bytes())))
 }
 
 fn service_account<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {

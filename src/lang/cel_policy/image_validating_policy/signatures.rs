@@ -247,10 +247,7 @@ impl<'d> ImageNames<'d> {
                     "intoto attestation payload cannot be fetch before verifying intoto attestation",
                 ))
             }),
-            DATA => {
-                let args = [Value::Null, args.first().cloned().unwrap_or(Value::Null)];
-                return library::answer("image.getMetadata", &args, inputs, false);
-            }
+            DATA => library::image_data(inputs, args),
             _ => return None,
         })
     }

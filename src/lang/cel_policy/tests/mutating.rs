@@ -274,7 +274,11 @@ fn bindings_of_an_admission_policy_apply_one_after_the_other() {
         told(&run),
         [
             ("p", Status::Pass, "mutation is successfully applied"),
-            ("p", Status::Error, "failed to configure binding: no params found"),
+            (
+                "p",
+                Status::Error,
+                "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
+            ),
             ("p", Status::Fail, NOT_APPLIED),
             // It does not change what the binding before it has made of the object.
             ("p", Status::Pass, "mutation is successfully applied"),

@@ -93,11 +93,6 @@ fn value_of(symbol: u8) -> Option<u8> {
     }
 }
 
-/// Bytes as Go's JSON encoder writes them.
-pub(super) fn base64(bytes: &[u8]) -> serde_json::Value {
-    base64::engine::general_purpose::STANDARD.encode(bytes).into()
-}
-
 /// The document as a value of its own: it is not part of anything that outlives the evaluation.
 pub(super) fn detached<'d>(a: &Arguments<'_, 'd>, document: &Document) -> Answer<'d> {
     fn copy<'d>(a: &Arguments<'_, 'd>, value: &Value<'_>) -> Answer<'d> {

@@ -1,132 +1,15 @@
-//! Kyverno's `x509_decode`: a certificate or request as Go prints its `x509.Certificate` and `x509.CertificateRequest` as JSON.
-//!
-//! Only RSA keys are accepted, as in Kyverno. The texts for broken DER are those of the parser used here.
+//! Kyverno's `x509_decode`.
 
-mod fields;
-
-use serde_json::{Map, Value as Json, json};
-use x509_parser::der_parser::num_bigint::BigUint;
-use x509_parser::pem::Pem;
-use x509_parser::prelude::{FromDer as _, ParsedCriAttribute, X509Certificate, X509CertificationRequest};
-use x509_parser::public_key::PublicKey;
-use x509_parser::x509::SubjectPublicKeyInfo;
-
-use super::encode::{base64, detached};
+use super::encode::detached;
 use super::{Answer, Arguments, Function, STRING};
+use crate::gostd::x509;
 use crate::lang::jmespath::{EvaluateError, go_json};
 
 pub(super) static FUNCTIONS: &[Function] = &[Function::new("x509_decode", &[STRING], decode)];
 
 fn decode<'d>(a: &Arguments<'_, 'd>) -> Answer<'d> {
     a.env().charge_text(a.text(0).len().saturating_mul(16))?;
-    let fields = decode_pem(a.text(0)).map_err(EvaluateError::other)?;
+    let fields = x509::decode_pem(a.text(0)).map_err(EvaluateError::other)?;
     let document = go_json::decode(&fields.to_string()).map_err(EvaluateError::other)?;
     detached(a, &document)
-}
-
-fn decode_pem(text: &str) -> Result<Json, String> {
-    let pem = Pem::iter_from_buffer(text.as_bytes()).next().and_then(Result::ok);
-    let pem = pem.ok_or("failed to decode PEM block")?;
-    match pem.label.as_str() {
-        "CERTIFICATE" => {
-            let (rest, certificate) =
-                X509Certificate::from_der(&pem.contents).map_err(|_| "x509: malformed certificate")?;
-            if !rest.is_empty() {
-                return Err("x509: trailing data".to_owned());
-            }
-            certificate_fields(&certificate)
-        }
-        "CERTIFICATE REQUEST" => {
-            let (rest, request) = X509CertificationRequest::from_der(&pem.contents)
-                .map_err(|_| "asn1: structure error: malformed certificate request")?;
-            if !rest.is_empty() {
-                return Err("asn1: syntax error: trailing data".to_owned());
-            }
-            request_fields(&request)
-        }
-        _ => Err("PEM block neither contains a CERTIFICATE or CERTIFICATE REQUEST".to_owned()),
-    }
-}
-
-/// The key in Kyverno's own shape: `N` in decimal digits.
-fn public_key(info: &SubjectPublicKeyInfo<'_>) -> Result<Json, String> {
-    if info.algorithm.algorithm.to_id_string() != "1.2.840.113549.1.1.1" {
-        return Err("certificate should use rsa algorithm".to_owned());
-    }
-    match info.parsed() {
-        Ok(PublicKey::RSA(key)) => Ok(json!({
-            "N": BigUint::from_bytes_be(key.modulus).to_string(),
-            "E": key.exponent.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)),
-        })),
-        _ => Err("failed to parse subject public key info".to_owned()),
-    }
-}
-
-fn certificate_fields(certificate: &X509Certificate<'_>) -> Result<Json, String> {
-    let serial = certificate.serial.to_string().parse::<f64>().unwrap_or_default();
-    let validity = certificate.validity();
-    let mut all = Map::new();
-    let mut set = |name: &str, value: Json| all.insert(name.to_owned(), value);
-    set("PublicKey", public_key(certificate.public_key())?);
-    set("Raw", base64(certificate.as_raw()));
-    set("RawTBSCertificate", base64(certificate.tbs_certificate.as_ref()));
-    set("RawSubjectPublicKeyInfo", base64(certificate.public_key().raw));
-    set("RawSubject", base64(certificate.subject().as_raw()));
-    set("RawIssuer", base64(certificate.issuer().as_raw()));
-    set("Signature", base64(&certificate.signature_value.data));
-    set("SignatureAlgorithm", fields::signature_algorithm(&certificate.signature_algorithm).into());
-    set("PublicKeyAlgorithm", 1.into());
-    set("Version", (certificate.version().0 + 1).into());
-    set("SerialNumber", serial.into());
-    set("Issuer", fields::name(certificate.issuer()));
-    set("Subject", fields::name(certificate.subject()));
-    set("NotBefore", fields::time(validity.not_before.timestamp()));
-    set("NotAfter", fields::time(validity.not_after.timestamp()));
-    set("ExtraExtensions", Json::Null);
-    set("Extensions", fields::extensions(certificate.extensions()));
-    let mut found = fields::Found::default();
-    for extension in certificate.extensions() {
-        found.add(extension);
-    }
-    all.extend(found.certificate_fields());
-    Ok(Json::Object(all))
-}
-
-fn request_fields(request: &X509CertificationRequest<'_>) -> Result<Json, String> {
-    let info = &request.certification_request_info;
-    let mut found = fields::Found::default();
-    let mut attributes = Vec::new();
-    let mut extensions = Json::Null;
-    for attribute in info.iter_attributes() {
-        if let ParsedCriAttribute::ExtensionRequest(requested) = attribute.parsed_attribute() {
-            requested.extensions.iter().for_each(|extension| found.add(extension));
-            extensions = fields::extensions(&requested.extensions);
-            let values: Vec<Json> = requested
-                .extensions
-                .iter()
-                .map(|extension| {
-                    let value = if extension.critical { true.into() } else { base64(extension.value) };
-                    json!({"Type": fields::oid(&extension.oid), "Value": value})
-                })
-                .collect();
-            attributes.push(json!({"Type": fields::oid(&attribute.oid), "Value": [values]}));
-        }
-    }
-    let mut all = Map::new();
-    let mut set = |name: &str, value: Json| all.insert(name.to_owned(), value);
-    set("PublicKey", public_key(&info.subject_pki)?);
-    set("Raw", base64(request.as_raw()));
-    set("RawTBSCertificateRequest", base64(info.raw));
-    set("RawSubjectPublicKeyInfo", base64(info.subject_pki.raw));
-    set("RawSubject", base64(info.subject.as_raw()));
-    set("Version", info.version.0.into());
-    set("Signature", base64(&request.signature_value.data));
-    set("SignatureAlgorithm", fields::signature_algorithm(&request.signature_algorithm).into());
-    set("PublicKeyAlgorithm", 1.into());
-    set("Subject", fields::name(&info.subject));
-    set("Attributes", if attributes.is_empty() { Json::Null } else { attributes.into() });
-    set("Extensions", extensions);
-    set("ExtraExtensions", Json::Null);
-    all.extend(found.names());
-    Ok(Json::Object(all))
 }

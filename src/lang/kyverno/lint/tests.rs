@@ -158,8 +158,8 @@ fn cel_is_checked_in_rules_and_match_conditions() {
         expect![[r"
             error spec.rules[0].validate.cel.variables[0].expression <o>: undeclared reference to 'objct' (in container '')
             error spec.rules[0].celPreconditions[0].expression <1>: must evaluate to bool but got int
-            error spec.rules[0].validate.cel.expressions[0].messageExpression <+>: found no matching overload for '_+_' applied to '(string, int)'
             error spec.rules[0].validate.cel.expressions[0].expression <(>: undeclared reference to 'nosuch' (in container '')
+            error spec.rules[0].validate.cel.expressions[0].messageExpression <+>: found no matching overload for '_+_' applied to '(string, int)'
             error spec.webhookConfiguration.matchConditions[0].expression <1>: expected type 'bool' but found 'int'
         "]],
     );

@@ -5,7 +5,9 @@
 
 use crate::document::Node;
 use crate::lang::Inputs;
-use crate::lang::cel_policy::{Decision, Dialect, Expressions, Judge, ParamSource, Params, Spec, items};
+use crate::lang::cel_policy::{
+    Decision, Dialect, Expressions, Judge, ParamRules, ParamSource, Params, Spec, items,
+};
 use crate::model::Status;
 
 use super::body::{Answer, Response};
@@ -28,11 +30,11 @@ pub(crate) fn expressions<'s>(rule: Node<'s>, cel: Node<'s>) -> (Spec<'s>, Diale
         mutations: Vec::new(),
         message: rule.path(&["validate", "message"]).and_then(Node::as_str).unwrap_or_default(),
     };
-    (spec, Dialect::Admission { has_params: params(cel).is_some(), has_authorizer: true })
+    (spec, Dialect::Admission { has_params: params(cel).is_some(), conditions_see_variables: true })
 }
 
 fn params(cel: Node<'_>) -> Option<ParamSource> {
-    ParamSource::compile(cel.get("paramKind"), cel.get("paramRef"))
+    ParamSource::compile(cel.get("paramKind"), cel.get("paramRef"), ParamRules::Kyverno)
 }
 
 impl Cel {
@@ -48,9 +50,8 @@ impl Cel {
             Ok(expressions) => expressions,
             Err(message) => return Ok(Some(Response::error(format!("the rule is not valid: {message}")))),
         };
-        let judge = Judge { expressions, inputs, ignores_failures: false };
         let params = match self.params.as_ref().map(|params| params.find(inputs)) {
-            None => return answer(rule, judge.decide(None)),
+            None => vec![None],
             Some(Params::Found(found)) => found,
             Some(Params::Pending) => return Err(Failure::Pending),
             Some(Params::Failed(message)) => {
@@ -58,18 +59,20 @@ impl Cel {
                 return Ok(Some(Response::error(message)));
             }
         };
-        let mut decisions = params.into_iter().map(|params| judge.decide(Some(params)));
-        let first = decisions.find(|decision| *decision != Decision::Admit);
-        answer(rule, first.unwrap_or(Decision::Admit))
+        let judge = Judge { expressions, inputs, ignores_failures: false, ignores_annotations: true };
+        let mut response = Response::new(Status::Pass, format!("Validation rule '{rule}' passed."));
+        for params in params {
+            match judge.decide(params) {
+                Decision::Pending => return Err(Failure::Pending),
+                Decision::NotMatched => {
+                    return Ok(Some(Response::new(Status::Skip, "cel preconditions not met")));
+                }
+                Decision::Deny(message) | Decision::Error(message) => {
+                    return Ok(Some(Response::new(Status::Fail, message)));
+                }
+                Decision::Admit(annotations) => response.properties.extend(annotations),
+            }
+        }
+        Ok(Some(response))
     }
-}
-
-fn answer(rule: &str, decision: Decision) -> Answer {
-    let (status, message) = match decision {
-        Decision::Pending => return Err(Failure::Pending),
-        Decision::NotMatched => (Status::Skip, "cel preconditions not met".to_owned()),
-        Decision::Deny(message) | Decision::Error(message) => (Status::Fail, message),
-        Decision::Admit => (Status::Pass, format!("Validation rule '{rule}' passed.")),
-    };
-    Ok(Some(Response::new(status, message)))
 }

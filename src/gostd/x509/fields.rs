@@ -9,8 +9,8 @@ use x509_parser::extensions::{
 };
 use x509_parser::x509::{AlgorithmIdentifier, X509Name};
 
+use super::base64;
 use crate::gostd::time::Time;
-use crate::lang::jmespath::functions::encode::base64;
 
 /// An object identifier as Go's list of numbers.
 pub(super) fn oid(oid: &Oid<'_>) -> Json {
