@@ -12,7 +12,7 @@ use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use patrol::cluster::{ClusterClient, ClusterSettings, ClusterSink, ClusterSource, Credentials};
 use patrol::inventory::{Problem, Source};
 use patrol::plan::Action;
-use patrol::policy::{Catalog, CatalogSettings, ExceptionScope, Standing};
+use patrol::policy::{Catalog, CatalogSettings, Standing};
 use patrol::report::{ReportApi, Sink};
 use patrol::scan::{self, Progress, Scan, ScanOutcome, ScanSettings, Stop};
 use patrol::store::{MemoryStore, State, Store};
@@ -276,8 +276,7 @@ impl Patrol {
         self.source.begin_scan();
         let listing = self.source.policies().await.map_err(|error| error.0)?;
         let mut problems = listing.problems;
-        let scope = ExceptionScope::All;
-        let settings = CatalogSettings { exceptions: scope, background_only: true };
+        let settings = CatalogSettings { background_only: true, ..CatalogSettings::default() };
         let policies = {
             let mut catalog = self.catalog.lock().expect("no panic while locked");
             *catalog = Catalog::rebuild(&catalog, listing.policies, &listing.companions, &settings);
