@@ -66,14 +66,17 @@ mod tests {
     fn every_refused_expression_is_told_with_its_place() {
         let spec = r#"{"matchConditions":[{"expression":"objct.x == 1"}],
             "validations":[{"expression":"true"},{"expression":"true &&"},{"expression":"1"}]}"#;
-        let wanted = [
-            "spec.matchConditions[0].expression Some((0, 1)) undeclared reference to 'objct' (in container '')",
-            "spec.validations[1].expression Some((7, 8)) Syntax error: mismatched input '<EOF>'",
-            "spec.validations[2].expression Some((0, 1)) must evaluate to bool",
-        ];
-        let kinds =
-            [PolicyKind::ValidatingPolicy, PolicyKind::ValidatingAdmissionPolicy, PolicyKind::MutatingPolicy];
-        for kind in kinds {
+        let kyverno = "output is expected to be of type bool";
+        for (kind, no_bool) in [
+            (PolicyKind::ValidatingPolicy, kyverno),
+            (PolicyKind::ValidatingAdmissionPolicy, "must evaluate to bool but got int"),
+            (PolicyKind::MutatingPolicy, kyverno),
+        ] {
+            let wanted = [
+                "spec.matchConditions[0].expression Some((0, 1)) undeclared reference to 'objct' (in container '')",
+                "spec.validations[1].expression Some((7, 8)) Syntax error: mismatched input '<EOF>'",
+                &format!("spec.validations[2].expression Some((0, 1)) {no_bool}"),
+            ];
             let found = errors(kind, spec);
             assert_eq!(found.len(), wanted.len(), "{found:?}");
             for (found, wanted) in found.iter().zip(wanted) {

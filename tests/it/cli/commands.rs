@@ -318,11 +318,7 @@ fn lint_points_into_expressions_of_every_language_and_form() {
         45 |           variables.m == nosuch(object)
            |                                ^
 
-<<<<<<< HEAD
-        error: must evaluate to string but got int
-=======
         error: output is expected to be of type string
->>>>>>> 438a52c (SQUASH celjudge)
           --> l/policies.yaml:46:26: ValidatingPolicy b: spec.validations[0].messageExpression
            |
         46 |       messageExpression: 1 + 1

@@ -37,8 +37,8 @@ async fn twenty_kills_at_random_moments_of_a_cluster_scan_lose_nothing() {
     let scan = ["scan", "--cluster", "--kubeconfig", "kubeconfig", "--context", "admin", "--quiet"];
     let mut random = Random(11);
     let mut n_killed = 0;
-    // Within which time a scan is killed, in milliseconds: no longer than the scan that ended soonest took.
-    let mut span = 600;
+    // Within which time a scan is killed: no longer than the scan that ended soonest took.
+    let mut within_ms = 600;
     for round in 0..ROUNDS_MAX {
         if n_killed == KILLS {
             break;
@@ -51,10 +51,10 @@ async fn twenty_kills_at_random_moments_of_a_cluster_scan_lose_nothing() {
         }
         let mut child =
             site.command(&scan).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process");
-        let wait = 1 + random.below(span);
+        let wait = 1 + random.below(within_ms);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         if child.try_wait().expect("a process").is_some() {
-            span = wait;
+            within_ms = wait;
         } else {
             n_killed += 1;
         }
