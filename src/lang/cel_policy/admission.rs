@@ -140,7 +140,6 @@ fn told<T>(frame: &Frame<'_>, expression: &Expression, result: Result<T, EvalErr
     }
     result.map_err(|error| match error {
         EvalError::Pending => Stop::Pending,
-        EvalError::Cancelled(_) => Stop::Text(OUT_OF_BUDGET.to_owned()),
         error => Stop::Text(format!("expression '{}' resulted in error: {error}", expression.text)),
     })
 }
