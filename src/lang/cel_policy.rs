@@ -5,6 +5,7 @@
 //! differs. The language itself is `cel`, patches are `patch`.
 
 mod admission;
+mod admission_policy;
 mod autogen;
 mod binding;
 mod environment;

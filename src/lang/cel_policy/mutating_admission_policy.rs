@@ -5,22 +5,19 @@
 //! Kyverno, which reports the last binding alone, knows no schemas and says nothing where a patch does not apply. Defaults that the API
 //! server fills in behind a patch are not: a patch that takes a default away counts as a change.
 
-use std::sync::Arc;
-
 use super::admission::{Decision, Judge};
+use super::admission_policy::{self, AdmissionPolicy};
 use super::binding::{self, Binding, Pending};
-use super::environment::Dialect;
-use super::expressions::{Expressions, Spec};
+use super::expressions::Expressions;
 use super::frame::Frame;
-use super::matching::{Answer, MatchConstraints, Place};
+use super::matching::Answer;
 use super::mutation::{Draft, Fault, Manner, Stages};
 use super::params::{ParamSource, Params};
-use crate::document::{Document, Node};
+use crate::document::Node;
 use crate::lang::cel::Budget;
 use crate::lang::patch::Atomics;
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
-use crate::matching::Selection;
 use crate::model::{Outcome, Status};
 use crate::policy::PolicySource;
 
@@ -28,40 +25,11 @@ const MANNER: Manner = Manner { atomics: Atomics::Refused, template: &[], nests_
 
 /// A compiled policy.
 #[derive(Debug)]
-struct AdmissionPolicy {
-    name: String,
-    constraints: MatchConstraints,
-    expressions: Result<Expressions, String>,
-    ignores_failures: bool,
-    bindings: Vec<Binding>,
-    has_params: bool,
-}
+struct Mutating(AdmissionPolicy);
 
 /// Compiles a policy.
 pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
-    let root = source.document.root();
-    let empty = Document::null();
-    let spec = root.get("spec").unwrap_or_else(|| empty.root());
-    let param_kind = spec.get("paramKind").filter(|kind| !kind.is_empty());
-    let bindings = binding::compile(companions, source.key.kind, param_kind);
-    let dialect = Dialect::Admission { has_params: param_kind.is_some(), conditions_see_variables: false };
-    let constraints = spec.get("matchConstraints").unwrap_or_else(|| empty.root());
-    let constraints = MatchConstraints::compile(constraints, Place::AdmissionPolicy);
-    let standing = binding::standing(root, &bindings);
-    Compiled {
-        selection: Selection { kinds: constraints.kinds(), namespace: None },
-        evaluator: Arc::new(AdmissionPolicy {
-            name: source.key.name.clone(),
-            constraints,
-            expressions: Expressions::compile(&Spec::of(spec), dialect),
-            ignores_failures: spec.get("failurePolicy").and_then(Node::as_str) == Some("Ignore"),
-            bindings,
-            has_params: param_kind.is_some(),
-        }),
-        standing,
-        warnings: Vec::new(),
-        rules: Vec::new(),
-    }
+    admission_policy::compile(source, companions, Mutating)
 }
 
 /// What one set of parameters did to the copy.
@@ -72,11 +40,7 @@ enum Step {
     Failed(String),
 }
 
-impl AdmissionPolicy {
-    fn outcome(&self, status: Status, message: &str) -> Outcome {
-        Outcome::new(self.name.as_str(), status, message)
-    }
-
+impl Mutating {
     /// Applies the policy with the parameters of one binding.
     fn apply<'d>(
         &self,
@@ -84,17 +48,17 @@ impl AdmissionPolicy {
         inputs: &'d Inputs<'d>,
         params: Option<&ParamSource>,
     ) -> Result<Outcome, Pending> {
-        let expressions = match &self.expressions {
+        let expressions = match &self.0.expressions {
             Ok(expressions) => expressions,
             Err(message) => {
-                return Ok(self.outcome(Status::Error, &format!("the policy is not valid: {message}")));
+                return Ok(self.0.outcome(Status::Error, format!("the policy is not valid: {message}")));
             }
         };
         let params = match params.map(|params| params.find(inputs)) {
             None => vec![None],
             Some(Params::Found(found)) => found,
             Some(Params::Failed(message)) => {
-                return Ok(self.outcome(Status::Error, &format!("failed to configure binding: {message}")));
+                return Ok(self.0.outcome(Status::Error, format!("failed to configure binding: {message}")));
             }
             Some(Params::Pending) => return Err(Pending),
         };
@@ -104,13 +68,13 @@ impl AdmissionPolicy {
                 Step::NotMatched => {}
                 Step::Same => is_matched = true,
                 Step::Changed => (is_matched, is_changed) = (true, true),
-                Step::Failed(message) => return Ok(self.outcome(Status::Error, &message)),
+                Step::Failed(message) => return Ok(self.0.outcome(Status::Error, &message)),
             }
         }
         Ok(match (is_matched, is_changed) {
-            (false, _) => self.outcome(Status::Skip, "match conditions aren't met"),
-            (true, false) => self.outcome(Status::Pass, "mutation is successfully applied"),
-            (true, true) => self.outcome(Status::Fail, "mutation is not applied"),
+            (false, _) => self.0.outcome(Status::Skip, "match conditions aren't met"),
+            (true, false) => self.0.outcome(Status::Pass, "mutation is successfully applied"),
+            (true, true) => self.0.outcome(Status::Fail, "mutation is not applied"),
         })
     }
 
@@ -127,8 +91,12 @@ impl AdmissionPolicy {
             Ok(first) => first,
             Err(fault) => return failed(fault),
         };
-        let judge =
-            Judge { expressions, inputs, ignores_failures: self.ignores_failures, ignores_annotations: true };
+        let judge = Judge {
+            expressions,
+            inputs,
+            ignores_failures: self.0.ignores_failures,
+            ignores_annotations: true,
+        };
         match judge.matches_object(first, params) {
             Decision::Pending => return Err(Pending),
             Decision::NotMatched => return Ok(Step::NotMatched),
@@ -167,7 +135,7 @@ impl AdmissionPolicy {
         let mut outcome = match binding.constraints.as_ref().map(|constraints| constraints.answer(inputs)) {
             Some(Answer::No) => return Ok(None),
             Some(Answer::Needs) => return Err(Pending),
-            Some(Answer::Failed(message)) => self.outcome(Status::Error, &message),
+            Some(Answer::Failed(message)) => self.0.outcome(Status::Error, &message),
             None | Some(Answer::Yes) => self.apply(draft, inputs, binding.params.as_ref())?,
         };
         outcome.properties.insert("mapBinding".to_owned(), binding.name.clone());
@@ -178,16 +146,16 @@ impl AdmissionPolicy {
         if binding::is_exempt(inputs) {
             return Ok(Vec::new());
         }
-        match self.constraints.answer(inputs) {
+        match self.0.constraints.answer(inputs) {
             Answer::Yes => {}
             Answer::No => return Ok(Vec::new()),
             Answer::Needs => return Err(Pending),
-            Answer::Failed(message) => return Ok(vec![self.outcome(Status::Error, &message)]),
+            Answer::Failed(message) => return Ok(vec![self.0.outcome(Status::Error, &message)]),
         }
-        if self.bindings.is_empty() {
-            if self.has_params {
+        if self.0.bindings.is_empty() {
+            if self.0.has_params {
                 let message = "the policy takes parameters, and no binding names them";
-                return Ok(vec![self.outcome(Status::Error, message)]);
+                return Ok(vec![self.0.outcome(Status::Error, message)]);
             }
             return Ok(vec![self.apply(draft, inputs, None)?]);
         }
@@ -196,11 +164,11 @@ impl AdmissionPolicy {
             binding.constraints.as_ref().map(|constraints| constraints.answer(inputs)) == Some(Answer::Needs)
                 || matches!(binding.params.as_ref().map(|params| params.find(inputs)), Some(Params::Pending))
         };
-        if self.bindings.iter().filter(needs).count() > 0 {
+        if self.0.bindings.iter().filter(needs).count() > 0 {
             return Err(Pending);
         }
         let mut outcomes = Vec::new();
-        for binding in &self.bindings {
+        for binding in &self.0.bindings {
             outcomes.extend(self.bound(binding, draft, inputs)?);
         }
         Ok(outcomes)
@@ -215,7 +183,7 @@ fn failed(fault: Fault) -> Result<Step, Pending> {
     }
 }
 
-impl Evaluator for AdmissionPolicy {
+impl Evaluator for Mutating {
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation {
         match self.outcomes(&mut Draft::new(inputs), inputs) {
             Ok(outcomes) => Evaluation::Done(outcomes),
