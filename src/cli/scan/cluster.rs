@@ -1,6 +1,8 @@
 //! `patrol scan --cluster`: one scan of the cluster that kubeconfig names, as the service would run it.
 
 use std::collections::BTreeSet;
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,7 +32,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let now = input::now();
-    let config = config(&args.cluster, filters)?;
+    let mut config = config(&args.cluster, filters)?;
+    if args.reports.is_some() {
+        // What a folder gets is this command's to say, whatever the cluster serves.
+        config.reports.api = Some(args.report_api.api());
+    }
     let client = ClusterClient::connect(cluster_settings(&config)).await?;
     let opened = super::open_state(args)?;
     let store = opened.as_ref().and_then(|opened| opened.store.clone());
@@ -55,8 +61,9 @@ pub(super) async fn run(
         progress: Arc::default(),
     };
     let (stop, progress) = (request.stop.clone(), Arc::clone(&request.progress));
+    let n_objects = state.as_ref().filter(|_| io::stderr().is_terminal()).and_then(n_remembered);
     let scanner = Scanner::new(client, state, Leadership::unopposed());
-    let done = watched(scanner.scan(&settings, request), stop, &progress, None, !args.quiet).await??;
+    let done = watched(scanner.scan(&settings, request), stop, &progress, n_objects, !args.quiet).await??;
     input::tell_catalog(&done.catalog);
     for policy in &done.catalog.policies {
         if let Standing::FolderOnly { reason } | Standing::NotScanned { reason } = &policy.standing {
@@ -69,6 +76,16 @@ pub(super) async fn run(
         store.close()?;
     }
     Ok(exit(&done.outcome, fail_on, !is_whole(&done)))
+}
+
+/// How many objects the last scan met, from which a progress bar tells the time left; `None` before there was one.
+fn n_remembered(state: &State) -> Option<u64> {
+    let mut n = 0;
+    let _ = state.each_record(&mut |_| {
+        n += 1;
+        ControlFlow::Continue(())
+    });
+    (n > 0).then_some(n)
 }
 
 /// The policies under these paths, as a listing that stands in for the cluster's.
