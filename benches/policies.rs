@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use patrol::folder::{self, Loaded};
 use patrol::inventory::Scopes;
 use patrol::lang::{Evaluation, Inputs, Request};
-use patrol::model::{Fact, FactKey, FactValue, Fingerprint, Gvk, PolicyKey};
+use patrol::model::{Fact, FactKey, FactValue, Gvk, PolicyKey};
 use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicyRole, PolicySource, role_of};
 
 /// Above this many microseconds a pair, a policy is named.
@@ -157,7 +157,7 @@ fn answered(policy: &CompiledPolicy, resource: &Loaded, facts: &mut Facts) -> us
             Evaluation::Done(outcomes) => return outcomes.len(),
             Evaluation::Needs(keys) => {
                 for key in keys {
-                    let fact = Fact { value: FactValue::Missing, fingerprint: Fingerprint::default() };
+                    let fact = patrol::fingerprint::fact(FactValue::Missing);
                     facts.insert(key, Arc::new(fact));
                 }
             }

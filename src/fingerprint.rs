@@ -5,7 +5,7 @@
 //! decided in `plan/`.
 
 use crate::document::{Document, Kind, Node, Part, Parts};
-use crate::model::{FactValue, Fingerprint, Gvk};
+use crate::model::{Fact, FactPrints, FactRead, FactValue, Fingerprint, Gvk};
 
 #[cfg(test)]
 mod tests;
@@ -122,16 +122,68 @@ pub fn of_node(node: Node<'_>) -> Fingerprint {
     Hasher::new("patrol/value/1").node(node).finish()
 }
 
-/// The fingerprint of what a look-up found. A failed look-up has one too, so that its recovery is a change.
-pub fn of_fact(value: &FactValue) -> Fingerprint {
-    let mut hasher = Hasher::new("patrol/fact/1");
-    match value {
-        FactValue::Found(document) => hasher.str("found").node(document.root()),
-        FactValue::Missing => hasher.str("missing"),
-        FactValue::Refused(message) => hasher.str("refused").str(message),
-        FactValue::Failed { message, .. } => hasher.str("failed").str(message),
+/// What a look-up found, with its fingerprints. A failed look-up has them too, so that its recovery is a change.
+pub fn fact(value: FactValue) -> Fact {
+    let mut hasher = Hasher::new("patrol/fact/2");
+    let mut parts = PartPrints::default();
+    match &value {
+        FactValue::Found(document) if document.root().kind() == Kind::Object => {
+            identity(hasher.str("object"), document.root());
+            parts = PartPrints::of(document);
+        }
+        FactValue::Found(document) => {
+            hasher.str("value").node(document.root());
+        }
+        FactValue::Missing => {
+            hasher.str("missing");
+        }
+        FactValue::Refused(message) => {
+            hasher.str("refused").str(message);
+        }
+        FactValue::Failed { message, .. } => {
+            hasher.str("failed").str(message);
+        }
+    }
+    Fact { value, prints: FactPrints { identity: hasher.finish(), parts: parts.0 } }
+}
+
+/// Adds what no [`Part`] covers: which object it is, and whether it has metadata at all.
+fn identity(hasher: &mut Hasher, object: Node<'_>) {
+    let metadata = object.get("metadata");
+    let names = metadata.filter(|metadata| metadata.kind() == Kind::Object);
+    let of_names = ["name", "namespace", "uid"].map(|key| names.and_then(|names| names.get(key)));
+    let is_named = names.is_some();
+    for field in ["apiVersion", "kind"].map(|key| object.get(key)).into_iter().chain(of_names) {
+        match field {
+            Some(value) => hasher.tag(b'+').node(value),
+            None => hasher.tag(b'-'),
+        };
+    }
+    match metadata.filter(|_| !is_named) {
+        Some(other) => hasher.tag(b'+').node(other),
+        None => hasher.tag(if is_named { b'm' } else { b'-' }),
     };
+}
+
+/// One fingerprint over the identity and the named parts of a fact: what a reading of it was derived from.
+pub fn over_fact(prints: &FactPrints, parts: Parts) -> Fingerprint {
+    let mut hasher = Hasher::new("patrol/fact-parts/1");
+    hasher.print(prints.identity);
+    over_parts(&mut hasher, &prints.parts, parts);
     hasher.finish()
+}
+
+/// Whether what was read of a fact is what it is now.
+pub fn is_as_read(read: &FactRead, now: &FactPrints) -> bool {
+    over_fact(now, read.parts) == read.print
+}
+
+/// Adds the named ones of an object's parts.
+fn over_parts(hasher: &mut Hasher, prints: &[Fingerprint; Part::ALL.len()], parts: Parts) {
+    hasher.u64(parts.bits().into());
+    for (_, print) in Part::ALL.into_iter().zip(prints).filter(|(part, _)| parts.contains(*part)) {
+        hasher.print(*print);
+    }
 }
 
 /// The fingerprints of an object's parts, in the order of [`Part::ALL`].
@@ -178,14 +230,9 @@ impl FormPrints {
     /// always read as what it is, so its group, version and kind count as well.
     pub fn over(&self, forms: &[usize], parts: Parts) -> Fingerprint {
         let mut hasher = Hasher::new("patrol/forms/1");
-        hasher.u64(parts.bits().into());
         for (form, prints) in forms.iter().filter_map(|form| self.0.get(*form)) {
             hasher.str(&form.group).str(&form.version).str(&form.kind);
-            for (part, print) in Part::ALL.into_iter().zip(prints.0) {
-                if parts.contains(part) {
-                    hasher.print(print);
-                }
-            }
+            over_parts(&mut hasher, &prints.0, parts);
         }
         hasher.finish()
     }

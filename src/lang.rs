@@ -14,9 +14,10 @@ pub mod patch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::Arc;
 
+use elsa::FrozenVec;
 use jiff::Timestamp;
 
 pub use contain::{contained, is_contained};
@@ -219,9 +220,34 @@ pub struct Inputs<'a> {
     object: &'a Document,
     reads: Reads,
     facts: &'a BTreeMap<FactKey, Arc<Fact>>,
-    facts_read: RefCell<BTreeSet<FactKey>>,
+    facts_read: FactReads,
     facts_missing: RefCell<BTreeSet<FactKey>>,
     volatility: Cell<Option<Volatility>>,
+}
+
+/// The facts that one evaluation has read so far; their records stay where they are while it goes on.
+#[derive(Default)]
+struct FactReads(FrozenVec<Box<ReadFact>>);
+
+struct ReadFact {
+    key: FactKey,
+    fact: Arc<Fact>,
+    reads: Reads,
+}
+
+impl FactReads {
+    /// The record of a fact.
+    fn of(&self, key: &FactKey, fact: &Arc<Fact>) -> &Reads {
+        let known = self.0.iter().find(|read| Arc::ptr_eq(&read.fact, fact) && read.key == *key);
+        let new = || ReadFact { key: key.clone(), fact: Arc::clone(fact), reads: Reads::new() };
+        &known.unwrap_or_else(|| self.0.push_get(Box::new(new()))).reads
+    }
+}
+
+impl fmt::Debug for FactReads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|read| (&read.key, &read.reads))).finish()
+    }
 }
 
 impl<'a> Inputs<'a> {
@@ -240,7 +266,7 @@ impl<'a> Inputs<'a> {
             object,
             reads: Reads::new(),
             facts,
-            facts_read: RefCell::default(),
+            facts_read: FactReads::default(),
             facts_missing: RefCell::default(),
             volatility: Cell::new(None),
         }
@@ -262,14 +288,19 @@ impl<'a> Inputs<'a> {
         copy.tracked(&self.reads)
     }
 
-    /// A fact, which is noted as read; `None` if it has not been fetched yet, which is noted as well:
+    /// A fact, all of which is noted as read; `None` if it has not been fetched yet, which is noted as well:
     /// the evaluator then ends with [`Inputs::needs`].
     pub fn fact(&self, key: &FactKey) -> Option<&'a FactValue> {
+        let (value, reads) = self.fact_by_part(key)?;
+        reads.note(Parts::ALL);
+        Some(value)
+    }
+
+    /// A fact of which is noted only that it was asked for: what is looked at of the document that it may be is noted where
+    /// the document is [tracked](Document::tracked) with these reads.
+    pub fn fact_by_part(&self, key: &FactKey) -> Option<(&'a FactValue, &Reads)> {
         if let Some(fact) = self.facts.get(key) {
-            if !self.facts_read.borrow().contains(key) {
-                self.facts_read.borrow_mut().insert(key.clone());
-            }
-            Some(&fact.value)
+            Some((&fact.value, self.facts_read.of(key, fact)))
         } else {
             self.facts_missing.borrow_mut().insert(key.clone());
             None
@@ -292,10 +323,9 @@ impl<'a> Inputs<'a> {
         self.reads.parts()
     }
 
-    /// Which facts were read, with what they were.
-    pub fn facts_read(&self) -> Vec<(FactKey, Arc<Fact>)> {
-        let read = self.facts_read.borrow();
-        read.iter().filter_map(|key| Some((key.clone(), Arc::clone(self.facts.get(key)?)))).collect()
+    /// Which facts were read, what they were, and which parts of them were looked at.
+    pub fn facts_read(&self) -> impl Iterator<Item = (&FactKey, &Fact, Parts)> {
+        self.facts_read.0.iter().map(|read| (&read.key, &*read.fact, read.reads.parts()))
     }
 
     /// Whether and why the outcomes will not hold for ever.

@@ -9,7 +9,7 @@ mod print;
 mod record;
 mod verdict;
 
-pub use fact::{Fact, FactKey, FactValue};
+pub use fact::{Fact, FactKey, FactPrints, FactRead, FactValue};
 pub use identity::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 pub use outcome::{Outcome, Severity, Status, Summary};
 pub use print::Fingerprint;

@@ -59,7 +59,7 @@ impl Lookups {
     /// Looks a fact up.
     pub(super) fn find(&self, key: &FactKey, values: &Values) -> Arc<Fact> {
         let value = self.value(key, values);
-        Arc::new(Fact { fingerprint: fingerprint::of_fact(&value), value })
+        Arc::new(fingerprint::fact(value))
     }
 
     fn value(&self, key: &FactKey, values: &Values) -> FactValue {

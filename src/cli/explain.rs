@@ -14,10 +14,10 @@ use jiff::Timestamp;
 
 use super::input::{self, FolderArgs, FolderInputs};
 use super::{Exit, StateArgs, block_on, scan as scanning};
-use crate::document::Part;
+use crate::document::{Part, Parts};
 use crate::inventory::Source;
 use crate::matching::ResourceFilters;
-use crate::model::{IndexRecord, ResourceId, ResourceKey, Verdict};
+use crate::model::{FactRead, IndexRecord, ResourceId, ResourceKey, Verdict};
 use crate::output::{Style, Table};
 use crate::plan;
 use crate::policy::ENGINE_VERSION;
@@ -271,10 +271,20 @@ fn time(seconds: i64) -> String {
     Timestamp::from_second(seconds).map(|at| at.to_string()).unwrap_or_default()
 }
 
+/// What was read of a fact, in words.
+fn fact(read: &FactRead) -> String {
+    let parts: Vec<&str> = read.parts.iter().map(Part::name).collect();
+    match read.parts {
+        Parts::ALL => read.key.to_string(),
+        Parts::NONE => format!("{} (identity)", read.key),
+        _ => format!("{} ({})", read.key, parts.join(",")),
+    }
+}
+
 /// What a verdict read, in words.
 fn read(verdict: &Verdict) -> String {
     let mut words: Vec<String> = verdict.parts.iter().map(Part::name).map(str::to_owned).collect();
-    words.extend(verdict.facts.iter().map(|(key, _)| key.to_string()));
+    words.extend(verdict.facts.iter().map(fact));
     words.extend(verdict.valid_until_s.map(|until| format!("time (until {})", time(until))));
     if words.is_empty() { "identity".into() } else { words.join(",") }
 }

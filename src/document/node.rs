@@ -160,6 +160,11 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// The same value without notes: for looking at how it is written, where what is told by it is noted otherwise.
+    pub(crate) fn untracked(self) -> Self {
+        Self { reads: None, is_metadata: false, ..self }
+    }
+
     /// Looking at a container as a whole reads all that is below it.
     fn note_all(self) {
         if let Some(reads) = self.reads {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::document::Reads;
+use crate::model::FactKey;
 
 fn prints(json: &str) -> PartPrints {
     PartPrints::of(&Document::from_json(json.as_bytes()).unwrap())
@@ -117,4 +119,75 @@ fn pieces_are_hashed_as_the_whole_however_they_are_gathered() {
         }
         assert_eq!(hasher.finish().0, blake3::hash(&whole).as_bytes()[..16], "{sizes:?}");
     }
+}
+
+/// Values of a fact that differ from one another.
+const VALUES: [&str; 21] = [
+    "null",
+    "7",
+    r#""text""#,
+    "[]",
+    r#"[{"metadata":{"name":"n"}}]"#,
+    "{}",
+    r#"{"kind":"Namespace"}"#,
+    r#"{"kind":"Namespace","apiVersion":"v1"}"#,
+    r#"{"metadata":null}"#,
+    r#"{"metadata":"n"}"#,
+    r#"{"metadata":["n"]}"#,
+    r#"{"metadata":{}}"#,
+    r#"{"metadata":{"name":"n"}}"#,
+    r#"{"metadata":{"name":"n","uid":"1"}}"#,
+    r#"{"metadata":{"name":"n","uid":"2"}}"#,
+    r#"{"metadata":{"namespace":"n"}}"#,
+    r#"{"metadata":{"name":"n","labels":{"a":"1"}}}"#,
+    r#"{"metadata":{"name":"n","annotations":{"a":"1"}}}"#,
+    r#"{"metadata":{"name":"n"},"status":{"phase":"Active"}}"#,
+    r#"{"metadata":{"name":"n"},"data":{"a":"1"}}"#,
+    r#"{"metadata":{"name":"n"},"data":{"a":"2"}}"#,
+];
+
+/// What a reading of a fact tells, and which parts of it were looked at.
+fn told(value: &FactValue, path: &[&str]) -> (String, Parts) {
+    let FactValue::Found(document) = value else { return (format!("{value:?}"), Parts::NONE) };
+    let reads = Reads::new();
+    let root = document.tracked(&reads);
+    let found = root.path(path).map(|found| (found.kind(), found.as_str(), found.as_i64(), found.len()));
+    (format!("{:?} {found:?} {:?}", root.kind(), root.at_index(0)), reads.parts())
+}
+
+#[test]
+fn two_facts_that_read_differently_have_different_fingerprints_over_what_was_read() {
+    let found = |json: &str| FactValue::Found(Document::from_json(json.as_bytes()).unwrap());
+    let failed = |message: &str| FactValue::Failed { message: message.to_owned(), is_transient: true };
+    let mut facts: Vec<Fact> = VALUES.into_iter().map(found).map(fact).collect();
+    facts.extend([FactValue::Missing, FactValue::Refused("x".into()), failed("x"), failed("y")].map(fact));
+    let paths: [&[&str]; 11] = [
+        &[],
+        &["kind"],
+        &["apiVersion"],
+        &["metadata"],
+        &["metadata", "name"],
+        &["metadata", "namespace"],
+        &["metadata", "uid"],
+        &["metadata", "labels", "a"],
+        &["metadata", "annotations"],
+        &["status", "phase"],
+        &["data", "a"],
+    ];
+    let mut n_alike = 0;
+    for path in paths {
+        for a in &facts {
+            let (said, parts) = told(&a.value, path);
+            let read =
+                FactRead { key: FactKey::Image("i".into()), parts, print: over_fact(&a.prints, parts) };
+            assert!(is_as_read(&read, &a.prints));
+            for b in facts.iter().filter(|b| b.value != a.value) {
+                assert_ne!(over_fact(&a.prints, Parts::ALL), over_fact(&b.prints, Parts::ALL), "{a:?} {b:?}");
+                let is_same = is_as_read(&read, &b.prints);
+                assert!(!is_same || told(&b.value, path).0 == said, "{path:?} of {a:?} and {b:?}");
+                n_alike += usize::from(is_same);
+            }
+        }
+    }
+    assert!(n_alike > 50, "changes of what was not read are none: {n_alike}");
 }

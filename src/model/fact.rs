@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Fingerprint;
-use crate::document::Document;
+use crate::document::{Document, Parts};
 
 /// Names one fact. Two evaluations that need the same fact share one fetch a scan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,8 +115,28 @@ impl fmt::Display for FactKey {
 pub struct Fact {
     /// What was found.
     pub value: FactValue,
-    /// The fingerprint of `value`.
-    pub fingerprint: Fingerprint,
+    /// The fingerprints of `value`.
+    pub prints: FactPrints,
+}
+
+/// The fingerprints of a fact's value, by part: a fact is mostly an object, and who reads its labels does not read its status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactPrints {
+    /// Over what is read in any case: what kind of answer it is, and which object. The whole value if it is no object.
+    pub identity: Fingerprint,
+    /// Over the parts of the object, in the order of `document::Part::ALL`.
+    pub parts: [Fingerprint; 7],
+}
+
+/// What an evaluation read of a fact.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FactRead {
+    /// Which fact.
+    pub key: FactKey,
+    /// Which parts of it were looked at, beside its identity.
+    pub parts: Parts,
+    /// The fingerprint over those.
+    pub print: Fingerprint,
 }
 
 /// What a look-up found.

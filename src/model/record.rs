@@ -1,6 +1,6 @@
 //! The index record: the little that is stored of a resource to pass it over without looking at its verdicts.
 
-use super::{FactKey, Fingerprint, ResourceId};
+use super::{FactRead, Fingerprint, ResourceId};
 
 /// What is stored of a resource beside its verdicts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct IndexRecord {
     pub is_settled: bool,
     /// When the first volatile verdict ends, in Unix seconds.
     pub due_at_s: Option<i64>,
-    /// The facts that its verdicts read, with their fingerprints, sorted.
-    pub facts: Vec<(FactKey, Fingerprint)>,
+    /// What its verdicts read of which facts, sorted.
+    pub facts: Vec<FactRead>,
     /// How many outcomes have which status (in the order of [`super::Status::ALL`]), a policy in the order in which `applicable` was formed.
     pub tallies: Vec<[u16; 5]>,
     /// The report as it was last written; `None` if there is none.

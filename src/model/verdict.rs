@@ -1,6 +1,6 @@
 //! What is remembered of a pair.
 
-use super::{FactKey, Fingerprint, Outcome, PolicyKey};
+use super::{FactRead, Fingerprint, Outcome, PolicyKey};
 use crate::document::Parts;
 
 /// An outcome, and since when it has been so.
@@ -26,8 +26,8 @@ pub struct Verdict {
     pub parts: Parts,
     /// The fingerprint over those parts.
     pub input_print: Fingerprint,
-    /// Which facts were read, with their fingerprints, sorted.
-    pub facts: Vec<(FactKey, Fingerprint)>,
+    /// What was read of which facts, sorted.
+    pub facts: Vec<FactRead>,
     /// The end of its life in Unix seconds, if it is volatile.
     pub valid_until_s: Option<i64>,
     /// One a rule, sorted by rule.

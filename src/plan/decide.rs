@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use super::{Action, Reason};
 use crate::document::Parts;
-use crate::fingerprint::{FormPrints, PartPrints};
-use crate::model::{FactKey, Fingerprint, IndexRecord, PolicyKey, PolicyKind, Verdict};
+use crate::fingerprint::{FormPrints, PartPrints, is_as_read};
+use crate::model::{FactKey, FactPrints, FactRead, Fingerprint, IndexRecord, PolicyKey, PolicyKind, Verdict};
 use crate::policy::CompiledPolicy;
 
 /// Whether a resource can be passed over without looking at its verdicts: it did not move, its policies did not, no fact did, and nothing
-/// is due. `fact_now` gives the fingerprint that a fact has now.
+/// is due. `holds` says whether a fact is as it was read.
 pub fn shortcut(
     record: &IndexRecord,
     version: &str,
     applicable: Fingerprint,
     now_s: i64,
-    fact_now: impl Fn(&FactKey) -> Fingerprint,
+    holds: impl Fn(&FactRead) -> bool,
 ) -> bool {
     record.is_settled
         && record.version == version
         && record.applicable == applicable
         && record.due_at_s.is_none_or(|due| now_s < due)
-        && record.facts.iter().all(|(key, then)| fact_now(key) == *then)
+        && record.facts.iter().all(holds)
 }
 
 /// What is known of a resource's pairs when they are decided.
@@ -38,7 +38,7 @@ pub struct Pairs<'a> {
     /// new.
     pub prints_before: Option<&'a PartPrints>,
     /// The facts that stored verdicts read, as they are now. An absent key could not be fetched.
-    pub facts: &'a BTreeMap<FactKey, Fingerprint>,
+    pub facts: &'a BTreeMap<FactKey, FactPrints>,
     /// Kinds of policy that could not be listed.
     pub unknown: &'a BTreeSet<PolicyKind>,
     /// Whether this scan covers the policy on this resource.
@@ -126,8 +126,9 @@ fn stale(pairs: &Pairs<'_>, at: usize, policy: &CompiledPolicy, verdict: &Verdic
         let read = Parts::from_bits(changed.bits() & verdict.parts.bits());
         return Some(Reason::ResourceChanged(if read.is_empty() { verdict.parts } else { read }));
     }
-    if let Some((key, _)) = verdict.facts.iter().find(|(key, print)| pairs.facts.get(key) != Some(print)) {
-        return Some(Reason::FactChanged(key.clone()));
+    let holds = |read: &FactRead| pairs.facts.get(&read.key).is_some_and(|now| is_as_read(read, now));
+    if let Some(read) = verdict.facts.iter().find(|read| !holds(read)) {
+        return Some(Reason::FactChanged(read.key.clone()));
     }
     expired(verdict, pairs.now_s)
 }

@@ -3,10 +3,12 @@ use std::sync::Arc;
 
 use super::{Action, Pairs, Reason, decide, expired};
 use crate::document::{Document, Part, Parts};
-use crate::fingerprint::{FormPrints, PartPrints};
+use crate::fingerprint::{self, FormPrints, PartPrints};
 use crate::lang::{Evaluation, Evaluator, Inputs};
 use crate::matching::Selection;
-use crate::model::{FactKey, Fingerprint, Gvk, PolicyKey, PolicyKind, Verdict};
+use crate::model::{
+    FactKey, FactPrints, FactRead, FactValue, Fingerprint, Gvk, PolicyKey, PolicyKind, Verdict,
+};
 use crate::policy::{CompiledPolicy, Presentation, Standing};
 
 #[derive(Debug)]
@@ -44,7 +46,7 @@ fn forms(known: &str, other: &str) -> FormPrints {
     FormPrints(vec![(Gvk::new("g/v2", "K"), prints(known)), (Gvk::new("g/v1", "K"), prints(other))])
 }
 
-/// A verdict over the spec of these forms, and a ConfigMap.
+/// A verdict over the spec of these forms, and a ConfigMap's data.
 fn verdict(name: &str, forms: &FormPrints, judged: &[usize]) -> Verdict {
     let parts = Parts::of(Part::Spec);
     Verdict {
@@ -52,7 +54,7 @@ fn verdict(name: &str, forms: &FormPrints, judged: &[usize]) -> Verdict {
         policy_print: Fingerprint([1; 16]),
         parts,
         input_print: forms.over(judged, parts),
-        facts: vec![(config(), Fingerprint([7; 16]))],
+        facts: vec![data_of(CONFIG)],
         valid_until_s: Some(1_000),
         outcomes: Vec::new(),
         changed_at_s: 0,
@@ -64,10 +66,21 @@ fn config() -> FactKey {
     FactKey::ConfigMap { namespace: "n".into(), name: "c".into() }
 }
 
+const CONFIG: &str = r#"{"metadata":{"name":"c"},"data":{"k":"v"}}"#;
+
+fn config_prints(json: &str) -> FactPrints {
+    fingerprint::fact(FactValue::Found(Document::from_json(json.as_bytes()).unwrap())).prints
+}
+
+fn data_of(json: &str) -> FactRead {
+    let parts = Parts::of(Part::Rest);
+    FactRead { key: config(), parts, print: fingerprint::over_fact(&config_prints(json), parts) }
+}
+
 struct Case<'c> {
     policies: &'c [Arc<CompiledPolicy>],
     now: &'c FormPrints,
-    fact: u8,
+    config: &'c str,
     unknown: bool,
     is_due: bool,
     is_verified: bool,
@@ -82,7 +95,7 @@ fn decided(case: &Case<'_>, before: &FormPrints, verdicts: &[Verdict]) -> Vec<(A
             forms: &[vec![0], vec![1]],
             prints: case.now,
             prints_before: Some(&before.known()),
-            facts: &BTreeMap::from([(config(), Fingerprint([case.fact; 16]))]),
+            facts: &BTreeMap::from([(config(), config_prints(case.config))]),
             unknown: &unknown,
             is_due: &|_| case.is_due,
             is_verified: &|_| case.is_verified,
@@ -102,7 +115,7 @@ fn each_pair_is_decided_by_what_it_read_in_the_form_that_it_judges() {
     let still = || Case {
         policies: &both,
         now: &before,
-        fact: 7,
+        config: CONFIG,
         unknown: false,
         is_due: true,
         is_verified: false,
@@ -120,7 +133,10 @@ fn each_pair_is_decided_by_what_it_read_in_the_form_that_it_judges() {
     let other = forms(r#"{"spec":{"a":1}}"#, r#"{"spec":{"b":2}}"#);
     check(&Case { now: &other, ..still() }, [(Reuse, Reason::Unchanged), (Evaluate, spec())]);
     let fact = || (Evaluate, Reason::FactChanged(config()));
-    check(&Case { fact: 8, ..still() }, [fact(), fact()]);
+    let other_data = CONFIG.replace('v', "w");
+    check(&Case { config: &other_data, ..still() }, [fact(), fact()]);
+    let labelled = CONFIG.replace("\"name\"", "\"labels\":{\"x\":\"y\"},\"name\"");
+    check(&Case { config: &labelled, ..still() }, [(Reuse, Reason::Unchanged), (Reuse, Reason::Unchanged)]);
     let over = || (Evaluate, Reason::Expired);
     check(&Case { now_s: 1_000, ..still() }, [over(), over()]);
     check(

@@ -4,7 +4,7 @@
 //! Runs on a blocking worker. Nothing here waits for another resource, and nothing one resource holds can
 //! hurt another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,11 +15,11 @@ use super::forms::Forms;
 use super::reports::{self, Standing, Step};
 use super::{Drift, PlanLine, Scan, Tells, Totals};
 use crate::document::{Document, Parts};
-use crate::fingerprint::{FormPrints, PartPrints};
+use crate::fingerprint::{FormPrints, PartPrints, is_as_read};
 use crate::inventory::{Listed, Problem};
 use crate::model::{
-    DatedOutcome, Fact, FactKey, Fingerprint, IndexRecord, Outcome, ResourceId, Status, Verdict,
-    WrittenReport,
+    DatedOutcome, Fact, FactKey, FactPrints, FactRead, Fingerprint, IndexRecord, Outcome, ResourceId, Status,
+    Verdict, WrittenReport,
 };
 use crate::plan::{self, Action, Decision, Pairs, Reason};
 use crate::report::{Report, ReportWrite, reported_status};
@@ -161,10 +161,10 @@ impl Worker<'_> {
     }
 
     fn can_pass_over(&self, item: &Listed, record: &IndexRecord, applicable: &Applicable) -> bool {
-        let fact_now = |key: &FactKey| self.ctx.facts.get(key).fingerprint;
+        let holds = |read: &FactRead| is_as_read(read, &self.ctx.facts.get(&read.key).prints);
         !self.ctx.scan.settings.is_verifying
             && record.id.version == item.id.version
-            && plan::shortcut(record, &item.version, applicable.digest, self.ctx.now_s, fact_now)
+            && plan::shortcut(record, &item.version, applicable.digest, self.ctx.now_s, holds)
             && reports::is_as_remembered(&self.ctx.standing, &item.id, record.report.as_ref())
     }
 
@@ -223,12 +223,12 @@ impl Worker<'_> {
     }
 
     /// What the facts that stored verdicts read are now.
-    fn facts_now(&self, stored: &[Verdict]) -> BTreeMap<FactKey, Fingerprint> {
-        let keys = stored.iter().flat_map(|verdict| verdict.facts.iter().map(|(key, _)| key));
+    fn facts_now(&self, stored: &[Verdict]) -> BTreeMap<FactKey, FactPrints> {
+        let keys = stored.iter().flat_map(|verdict| verdict.facts.iter().map(|read| &read.key));
         let mut now = BTreeMap::new();
         for key in keys {
             if !now.contains_key(key) {
-                now.insert(key.clone(), self.ctx.facts.get(key).fingerprint);
+                now.insert(key.clone(), self.ctx.facts.get(key).prints);
             }
         }
         now
@@ -585,9 +585,8 @@ fn tallies(verdicts: &[Verdict], applicable: &Applicable) -> Vec<[u16; 5]> {
     tallies
 }
 
-/// The facts that verdicts read, each once, in order.
-fn facts_of(verdicts: &[Verdict]) -> Vec<(FactKey, Fingerprint)> {
-    let facts: BTreeMap<&FactKey, Fingerprint> =
-        verdicts.iter().flat_map(|verdict| verdict.facts.iter().map(|(key, print)| (key, *print))).collect();
-    facts.into_iter().map(|(key, print)| (key.clone(), print)).collect()
+/// What verdicts read of facts, each once, in order.
+fn facts_of(verdicts: &[Verdict]) -> Vec<FactRead> {
+    let facts: BTreeSet<&FactRead> = verdicts.iter().flat_map(|verdict| &verdict.facts).collect();
+    facts.into_iter().cloned().collect()
 }

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::facts::FactCache;
 use super::forms::Forms;
 use crate::document::{Document, Parts};
+use crate::fingerprint;
 use crate::lang::{Evaluation, Inputs, Request, Volatility, contained};
 use crate::limits;
-use crate::model::{Fact, FactKey, FactValue, Fingerprint, Outcome, ResourceId, Status};
+use crate::model::{Fact, FactKey, FactRead, FactValue, Outcome, ResourceId, Status};
 use crate::policy::CompiledPolicy;
 
 /// What a run said, and what it read.
@@ -18,7 +19,7 @@ use crate::policy::CompiledPolicy;
 pub(super) struct Evaluated {
     pub(super) outcomes: Vec<Outcome>,
     pub(super) parts: Parts,
-    pub(super) facts: Vec<(FactKey, Fingerprint)>,
+    pub(super) facts: Vec<FactRead>,
     pub(super) volatility: Option<Volatility>,
     /// Whether it must be tried again in the next scan, whatever changes.
     pub(super) is_transient: bool,
@@ -87,16 +88,16 @@ fn evaluate_form(
 }
 
 fn done(inputs: &Inputs<'_>, outcomes: Vec<Outcome>) -> Evaluated {
-    let read = inputs.facts_read();
-    let is_transient =
-        read.iter().any(|(_, fact)| matches!(fact.value, FactValue::Failed { is_transient: true, .. }));
-    Evaluated {
-        outcomes,
-        parts: inputs.parts_read(),
-        facts: read.into_iter().map(|(key, fact)| (key, fact.fingerprint)).collect(),
-        volatility: inputs.volatility(),
-        is_transient,
-    }
+    let is_failure = |fact: &Fact| matches!(fact.value, FactValue::Failed { is_transient: true, .. });
+    let is_transient = inputs.facts_read().any(|(_, fact, _)| is_failure(fact));
+    let read = |(key, fact, parts): (&FactKey, &Fact, Parts)| FactRead {
+        key: key.clone(),
+        parts,
+        print: fingerprint::over_fact(&fact.prints, parts),
+    };
+    let mut facts: Vec<FactRead> = inputs.facts_read().map(read).collect();
+    facts.sort_unstable();
+    Evaluated { outcomes, parts: inputs.parts_read(), facts, volatility: inputs.volatility(), is_transient }
 }
 
 /// A run without a usable result is an error that depends on everything and is tried again.

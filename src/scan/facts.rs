@@ -32,11 +32,7 @@ impl FactCache {
         if let Some(fact) = cell.get() {
             return Arc::clone(fact);
         }
-        let fetch = async {
-            let value = self.source.fact(key).await;
-            let fingerprint = fingerprint::of_fact(&value);
-            Arc::new(Fact { value, fingerprint })
-        };
+        let fetch = async { Arc::new(fingerprint::fact(self.source.fact(key).await)) };
         Arc::clone(self.handle.block_on(cell.get_or_init(|| fetch)))
     }
 

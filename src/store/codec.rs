@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Parts;
 use crate::model::{
-    DatedOutcome, FactKey, Fingerprint, IndexRecord, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey,
-    Status, Verdict, WrittenReport,
+    DatedOutcome, FactKey, FactRead, Fingerprint, IndexRecord, Outcome, PolicyKey, PolicyKind, ResourceId,
+    ResourceKey, Status, Verdict, WrittenReport,
 };
 
 /// The format byte of index records.
-const RECORD_V1: u8 = 1;
+const RECORD_V2: u8 = 2;
 /// The format byte of verdict rows.
-const VERDICTS_V1: u8 = 1;
+const VERDICTS_V2: u8 = 2;
 
 type Print = [u8; 16];
 
 #[derive(Serialize, Deserialize)]
-struct StoredRecordV1 {
+struct StoredRecordV2 {
     group: String,
     api_version: String,
     kind: String,
@@ -33,20 +33,20 @@ struct StoredRecordV1 {
     applicable: Print,
     is_settled: bool,
     due_at_s: Option<i64>,
-    facts: Vec<(StoredFactKeyV1, Print)>,
+    facts: Vec<StoredFactReadV1>,
     tallies: Vec<[u16; 5]>,
     report: Option<(Print, String)>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredVerdictV1 {
+struct StoredVerdictV2 {
     kind: u8,
     namespace: String,
     policy: String,
     policy_print: Print,
     parts: u8,
     input_print: Print,
-    facts: Vec<(StoredFactKeyV1, Print)>,
+    facts: Vec<StoredFactReadV1>,
     valid_until_s: Option<i64>,
     outcomes: Vec<StoredOutcomeV1>,
     changed_at_s: i64,
@@ -62,6 +62,10 @@ struct StoredOutcomeV1 {
     since_s: i64,
 }
 
+/// What was read of a fact: its key, the bits of the parts, and the fingerprint over them.
+#[derive(Serialize, Deserialize)]
+struct StoredFactReadV1(StoredFactKeyV1, u8, Print);
+
 /// A fact key as its number and its fields in order.
 #[derive(Serialize, Deserialize)]
 struct StoredFactKeyV1(u8, Vec<String>);
@@ -69,7 +73,7 @@ struct StoredFactKeyV1(u8, Vec<String>);
 /// The bytes of an index record.
 pub(crate) fn encode_record(record: &IndexRecord) -> Vec<u8> {
     let ResourceId { key, version: api_version, uid } = &record.id;
-    let stored = StoredRecordV1 {
+    let stored = StoredRecordV2 {
         group: key.group.clone(),
         api_version: api_version.clone(),
         kind: key.kind.clone(),
@@ -85,12 +89,12 @@ pub(crate) fn encode_record(record: &IndexRecord) -> Vec<u8> {
         tallies: record.tallies.clone(),
         report: record.report.as_ref().map(|report| (report.digest.0, report.resource_version.clone())),
     };
-    encode(RECORD_V1, &stored)
+    encode(RECORD_V2, &stored)
 }
 
 /// The index record of a row; `None` if it cannot be read.
 pub(crate) fn decode_record(bytes: &[u8]) -> Option<IndexRecord> {
-    let stored: StoredRecordV1 = decode(RECORD_V1, bytes)?;
+    let stored: StoredRecordV2 = decode(RECORD_V2, bytes)?;
     let key = ResourceKey {
         group: stored.group,
         kind: stored.kind,
@@ -115,13 +119,13 @@ pub(crate) fn decode_record(bytes: &[u8]) -> Option<IndexRecord> {
 
 /// The bytes of a resource's verdicts.
 pub(crate) fn encode_verdicts(verdicts: &[Verdict]) -> Vec<u8> {
-    let stored: Vec<StoredVerdictV1> = verdicts.iter().map(verdict_out).collect();
-    encode(VERDICTS_V1, &stored)
+    let stored: Vec<StoredVerdictV2> = verdicts.iter().map(verdict_out).collect();
+    encode(VERDICTS_V2, &stored)
 }
 
 /// The verdicts of a row; `None` if it cannot be read.
 pub(crate) fn decode_verdicts(bytes: &[u8]) -> Option<Vec<Verdict>> {
-    let stored: Vec<StoredVerdictV1> = decode(VERDICTS_V1, bytes)?;
+    let stored: Vec<StoredVerdictV2> = decode(VERDICTS_V2, bytes)?;
     stored.into_iter().map(verdict_in).collect()
 }
 
@@ -135,8 +139,8 @@ fn decode<'a, T: Deserialize<'a>>(format: u8, bytes: &'a [u8]) -> Option<T> {
     (*first == format).then(|| postcard::from_bytes(body).ok()).flatten()
 }
 
-fn verdict_out(verdict: &Verdict) -> StoredVerdictV1 {
-    StoredVerdictV1 {
+fn verdict_out(verdict: &Verdict) -> StoredVerdictV2 {
+    StoredVerdictV2 {
         kind: kind_code(verdict.policy.kind),
         namespace: verdict.policy.namespace.clone(),
         policy: verdict.policy.name.clone(),
@@ -151,7 +155,7 @@ fn verdict_out(verdict: &Verdict) -> StoredVerdictV1 {
     }
 }
 
-fn verdict_in(stored: StoredVerdictV1) -> Option<Verdict> {
+fn verdict_in(stored: StoredVerdictV2) -> Option<Verdict> {
     let kind = PolicyKind::ALL.into_iter().find(|kind| kind_code(*kind) == stored.kind)?;
     Some(Verdict {
         policy: PolicyKey { kind, namespace: stored.namespace, name: stored.policy },
@@ -183,12 +187,17 @@ fn outcome_in(stored: StoredOutcomeV1) -> Option<DatedOutcome> {
     Some(DatedOutcome { outcome, since_s: stored.since_s })
 }
 
-fn facts_out(facts: &[(FactKey, Fingerprint)]) -> Vec<(StoredFactKeyV1, Print)> {
-    facts.iter().map(|(key, print)| (fact_key_out(key), print.0)).collect()
+fn facts_out(facts: &[FactRead]) -> Vec<StoredFactReadV1> {
+    let read = |read: &FactRead| StoredFactReadV1(fact_key_out(&read.key), read.parts.bits(), read.print.0);
+    facts.iter().map(read).collect()
 }
 
-fn facts_in(facts: Vec<(StoredFactKeyV1, Print)>) -> Option<Vec<(FactKey, Fingerprint)>> {
-    facts.into_iter().map(|(key, print)| Some((fact_key_in(key)?, Fingerprint(print)))).collect()
+fn facts_in(facts: Vec<StoredFactReadV1>) -> Option<Vec<FactRead>> {
+    let read = |StoredFactReadV1(key, parts, print)| {
+        let (parts, print) = (Parts::from_bits(parts), Fingerprint(print));
+        Some(FactRead { key: fact_key_in(key)?, parts, print })
+    };
+    facts.into_iter().map(read).collect()
 }
 
 fn fact_key_out(key: &FactKey) -> StoredFactKeyV1 {

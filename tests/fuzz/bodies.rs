@@ -9,7 +9,7 @@ use patrol::document::{Document, Node, Value};
 use patrol::gostd::regexp::Regexp;
 use patrol::lang::jmespath::{Env, Program};
 use patrol::lang::{Companions, Evaluation, Inputs, Request, compile, lint};
-use patrol::model::{Fact, FactKey, FactValue, Fingerprint, PolicyKey, PolicyKind, ResourceId, ResourceKey};
+use patrol::model::{Fact, FactKey, FactValue, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use patrol::policy::PolicySource;
 
 /// How often an evaluation may ask for facts before it has to be done.
@@ -71,7 +71,7 @@ pub(crate) fn policy(bytes: &[u8]) -> bool {
                 Evaluation::Needs(keys) => {
                     assert!(!keys.is_empty(), "the policy needs nothing");
                     for key in keys {
-                        let fact = Fact { value: FactValue::Missing, fingerprint: Fingerprint::default() };
+                        let fact = patrol::fingerprint::fact(FactValue::Missing);
                         assert!(facts.insert(key, Arc::new(fact)).is_none(), "a fact is asked for again");
                     }
                 }

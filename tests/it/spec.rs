@@ -18,11 +18,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use patrol::document::{Document, Node};
+use patrol::fingerprint;
 use patrol::folder;
 use patrol::lang::{Evaluation, Inputs, Request};
-use patrol::model::{
-    Fact, FactKey, FactValue, Fingerprint, Gvk, Outcome, PolicyKey, ResourceId, ResourceKey,
-};
+use patrol::model::{Fact, FactKey, FactValue, Gvk, Outcome, PolicyKey, ResourceId, ResourceKey};
 use patrol::model::{PolicyKind, Status};
 use patrol::policy::{
     Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Standing, role_of,
@@ -422,5 +421,5 @@ fn fact(node: Node<'_>) -> (FactKey, Arc<Fact>) {
 }
 
 fn made(value: FactValue) -> Arc<Fact> {
-    Arc::new(Fact { value, fingerprint: Fingerprint::default() })
+    Arc::new(fingerprint::fact(value))
 }

@@ -172,11 +172,12 @@ impl<'d> Frame<'d> {
         if !self.has_namespace || key.namespace.is_empty() || key.is_namespace() {
             return Ok(Value::Null);
         }
-        match self.inputs.fact(&FactKey::Namespace(key.namespace.clone())) {
-            None => Err(EvalError::Pending),
-            Some(FactValue::Found(namespace)) => Ok(Value::from(namespace.root())),
-            Some(FactValue::Missing) => Ok(request::namespace_named(&key.namespace)),
-            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+        let fact = self.inputs.fact_by_part(&FactKey::Namespace(key.namespace.clone()));
+        let (value, reads) = fact.ok_or(EvalError::Pending)?;
+        match value {
+            FactValue::Found(namespace) => Ok(Value::from(namespace.tracked(reads))),
+            FactValue::Missing => Ok(request::namespace_named(&key.namespace)),
+            FactValue::Failed { message, .. } | FactValue::Refused(message) => {
                 Err(EvalError::failed(format!("namespace {} cannot be read: {message}", key.namespace)))
             }
         }

@@ -118,11 +118,11 @@ impl<'d> Asker<'d> {
 
     /// A fact, where its absence is an error of that text.
     fn found(&self, key: &FactKey, what: &str, absent: &str) -> Answer<'d> {
-        match self.inputs.fact(key) {
-            None => Err(EvalError::Pending),
-            Some(FactValue::Found(document)) => Ok(Value::from(document.root())),
-            Some(FactValue::Missing) => Err(EvalError::failed(format!("{what}: {absent}"))),
-            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+        let (value, reads) = self.inputs.fact_by_part(key).ok_or(EvalError::Pending)?;
+        match value {
+            FactValue::Found(document) => Ok(Value::from(document.tracked(reads))),
+            FactValue::Missing => Err(EvalError::failed(format!("{what}: {absent}"))),
+            FactValue::Failed { message, .. } | FactValue::Refused(message) => {
                 Err(EvalError::failed(format!("{what}: {message}")))
             }
         }
@@ -209,7 +209,7 @@ impl<'d> Asker<'d> {
     fn global(&self, args: &[Value<'d>]) -> Answer<'d> {
         let projection = args.get(1).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = FactKey::GlobalContext { name: text(args, 0)?.to_owned(), projection };
-        if self.inputs.fact(&key) == Some(&FactValue::Missing) {
+        if self.inputs.fact_by_part(&key).is_some_and(|(value, _)| *value == FactValue::Missing) {
             return Ok(Value::Null);
         }
         self.found(&key, "failed to get global reference", "")

@@ -87,17 +87,17 @@ impl ParamSource {
             name: self.name.clone(),
             selector: self.selector.as_ref().map(LabelSelector::to_text).unwrap_or_default(),
         };
-        match inputs.fact(&key) {
-            None => Params::Pending,
-            Some(FactValue::Missing) => self.found(Vec::new()),
-            Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+        let Some((value, reads)) = inputs.fact_by_part(&key) else { return Params::Pending };
+        match value {
+            FactValue::Missing => self.found(Vec::new()),
+            FactValue::Failed { message, .. } | FactValue::Refused(message) => {
                 Params::Failed(message.clone())
             }
-            Some(FactValue::Found(found)) if self.name.is_empty() => {
-                let items = found.root().get("items").unwrap_or_else(|| found.root());
-                self.found(items.items().collect())
+            FactValue::Found(found) if self.name.is_empty() => {
+                let items = found.tracked(reads).get("items");
+                self.found(items.into_iter().flat_map(Node::items).collect())
             }
-            Some(FactValue::Found(found)) => self.found(vec![found.root()]),
+            FactValue::Found(found) => self.found(vec![found.tracked(reads)]),
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::document::{Document, Node, Parts};
+use crate::fingerprint;
 use crate::lang::{Companions, Compiled, Evaluation, Inputs, Request, Volatility, compile};
 use crate::model::{
-    Fact, FactKey, FactValue, Fingerprint, Gvk, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey,
-    Status,
+    FactKey, FactValue, Gvk, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
 };
 use crate::policy::{CompanionSource, PolicyRole, PolicySource, Standing};
 
@@ -89,7 +89,7 @@ fn run(compiled: &Compiled, object: &str, known: &[(FactKey, &str)]) -> Run {
                     };
                     let value =
                         found.map_or(absent, |(_, text)| FactValue::Found(Document::clone(&document(text))));
-                    facts.insert(key, Arc::new(Fact { value, fingerprint: Fingerprint::default() }));
+                    facts.insert(key, Arc::new(fingerprint::fact(value)));
                 }
             }
         }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use patrol::document::{Document, Node};
+use patrol::fingerprint;
 use patrol::folder::{self, Loaded};
 use patrol::gostd::compiled;
 use patrol::inventory::Scopes;
 use patrol::lang::{Evaluation, Inputs, Request};
-use patrol::model::{Fact, FactKey, FactValue, Fingerprint, Gvk, Outcome, PolicyKey, Status};
+use patrol::model::{Fact, FactKey, FactValue, Gvk, Outcome, PolicyKey, Status};
 use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicyRole, PolicySource, role_of};
 
 use crate::shared;
@@ -220,7 +221,7 @@ fn outcomes(policy: &CompiledPolicy, resource: &Loaded) -> Vec<Outcome> {
                         }
                         _ => FactValue::Failed { message: "offline".to_owned(), is_transient: false },
                     };
-                    facts.insert(key, Arc::new(Fact { value, fingerprint: Fingerprint::default() }));
+                    facts.insert(key, Arc::new(fingerprint::fact(value)));
                 }
             }
         }

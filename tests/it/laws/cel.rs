@@ -1,5 +1,5 @@
-//! Law 3 for policies in CEL, part by part: a change that a policy did not read causes no evaluation, one that it did read causes one. The
-//! verdict is then what a scan from scratch gives.
+//! Law 3 part by part, of the resource and of every object beside it: a change that a policy did not read causes no evaluation, one that it did
+//! read causes one. The verdict is then what a scan from scratch gives.
 //!
 //! The world is a Pod in a namespace, with ConfigMaps beside it; every policy is about the Pod alone.
 
@@ -19,7 +19,7 @@ use super::evaluated;
 use super::world::{Cluster, Reports};
 
 /// What is changed: a name, the object, and the new value at a pointer's parent and key.
-const CHANGES: [(&str, &str, &str, &str, &str); 10] = [
+const CHANGES: [(&str, &str, &str, &str, &str); 14] = [
     ("status", "Pod/n0/a", "", "status", r#"{"phase": "Failed"}"#),
     ("labels", "Pod/n0/a", "/metadata", "labels", r#"{"team": "blue"}"#),
     ("annotations", "Pod/n0/a", "/metadata", "annotations", r#"{"note": "other"}"#),
@@ -27,36 +27,61 @@ const CHANGES: [(&str, &str, &str, &str, &str); 10] = [
     ("spec", "Pod/n0/a", "", "spec", r#"{"hostNetwork": true, "containers": [{"name": "c", "image": "b"}]}"#),
     ("namespace labels", "Namespace//n0", "/metadata", "labels", r#"{"tier": "1"}"#),
     ("namespace annotations", "Namespace//n0", "/metadata", "annotations", r#"{"owner": "blue"}"#),
+    ("namespace status", "Namespace//n0", "", "status", r#"{"phase": "Terminating"}"#),
+    ("namespace finalizers", "Namespace//n0", "/metadata", "finalizers", r#"["example.com/new"]"#),
     ("another namespace", "Namespace//n1", "/metadata", "labels", r#"{"tier": "2"}"#),
     ("parameters", "ConfigMap/n0/parameters", "", "data", r#"{"k": "other"}"#),
+    ("parameters' labels", "ConfigMap/n0/parameters", "/metadata", "labels", r#"{"tier": "1"}"#),
+    ("parameters made anew", "ConfigMap/n0/parameters", "/metadata", "uid", r#""another""#),
     ("another ConfigMap", "ConfigMap/n0/other", "", "data", r#"{"k": "other"}"#),
 ];
 
 /// Policies, each with the changes that it reads.
-const CASES: [(&str, &str, &[&str]); 17] = [
+const CASES: [(&str, &str, &[&str]); 26] = [
     ("a ValidatingPolicy that reads the spec", VALIDATING_SPEC, &["spec"]),
     ("one that reads the status", VALIDATING_STATUS, &["status"]),
     ("one that reads a label, and an annotation for its message only", VALIDATING_LABEL, &["labels"]),
     ("one that reads only who the object is", VALIDATING_IDENTITY, &[]),
-    ("one that reads its namespace", VALIDATING_NAMESPACE, &["namespace labels", "namespace annotations"]),
+    ("one that reads its namespace's labels", NAMESPACE_LABELS, &["namespace labels"]),
+    ("one that reads its namespace's annotations", NAMESPACE_ANNOTATIONS, &["namespace annotations"]),
+    ("one that reads its namespace's status", NAMESPACE_STATUS, &["namespace status"]),
+    ("one that reads which namespace it is in", NAMESPACE_IDENTITY, &[]),
     ("one with a selector of namespaces", VALIDATING_SELECTOR, &["spec", "namespace labels"]),
     ("one whose match condition reads an annotation", VALIDATING_CONDITION, &["annotations", "spec"]),
-    ("one that looks another object up", VALIDATING_LOOKUP, &["parameters"]),
+    ("one that looks another object up", VALIDATING_LOOKUP, &["parameters", "parameters made anew"]),
+    (
+        "one that looks the labels of another object up",
+        LOOKUP_LABELS,
+        &["parameters' labels", "parameters made anew"],
+    ),
+    (
+        "one that looks all of another object up",
+        LOOKUP_WHOLE,
+        &["parameters", "parameters' labels", "parameters made anew"],
+    ),
+    (
+        "one that looks a list up",
+        LOOKUP_LIST,
+        &["parameters", "parameters' labels", "parameters made anew", "another ConfigMap"],
+    ),
+    ("a rule that reads the data of a ConfigMap", RULE_CONFIG_DATA, &["parameters", "parameters made anew"]),
+    (
+        "a rule that reads the labels of a ConfigMap, in an entry that has its data as well",
+        RULE_CONFIG_LABELS,
+        &["parameters", "parameters' labels", "parameters made anew"],
+    ),
+    ("a rule that asks the API for one object", RULE_CALL, &["parameters", "parameters made anew"]),
     ("one with an audit annotation", VALIDATING_AUDIT, &["spec", "annotations"]),
     ("a NamespacedValidatingPolicy", NAMESPACED, &["spec"]),
     ("an exception that reads a label", EXCEPTED, &["labels", "spec"]),
     ("a ValidatingAdmissionPolicy that reads the spec", ADMISSION, &["spec"]),
-    ("one with parameters", ADMISSION_PARAMETERS, &["labels", "parameters"]),
+    ("one with parameters", ADMISSION_PARAMETERS, &["labels", "parameters", "parameters made anew"]),
     (
         "one whose binding selects objects and namespaces",
         ADMISSION_BOUND,
         &["labels", "status", "namespace labels"],
     ),
-    (
-        "one that reads its namespace object",
-        ADMISSION_NAMESPACE,
-        &["namespace labels", "namespace annotations"],
-    ),
+    ("one that reads its namespace object", ADMISSION_NAMESPACE, &["namespace labels"]),
     ("a rule with validate.cel", RULE, &["spec", "annotations"]),
     ("a policy with matchConditions of its webhook", WEBHOOK, &["labels", "spec"]),
 ];
@@ -93,14 +118,98 @@ spec:
   matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
   validations: [{expression: request.namespace == 'n0' && request.kind.kind == 'Pod' && request.operation == 'CREATE'}]
 ";
-const VALIDATING_NAMESPACE: &str = "
+const NAMESPACE_LABELS: &str = "
 apiVersion: policies.kyverno.io/v1
 kind: ValidatingPolicy
 metadata: {name: p}
 spec:
   matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: namespaceObject.metadata.labels.tier == '0'}]
+  validations: [{expression: \"namespaceObject.metadata.labels.tier == '0'\"}]
 ";
+const NAMESPACE_ANNOTATIONS: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"namespaceObject.metadata.?annotations.owner.orValue('') == 'red'\"}]
+";
+const NAMESPACE_STATUS: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"namespaceObject.?status.phase.orValue('Active') == 'Active'\"}]
+";
+const NAMESPACE_IDENTITY: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"namespaceObject.metadata.name == 'n0'\"}]
+";
+const LOOKUP_LABELS: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').metadata.?labels.tier.orValue('0') == '0'\"}]
+";
+const LOOKUP_WHOLE: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').all(k, k != 'spec')\"}]
+";
+const LOOKUP_LIST: &str = "
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  validations: [{expression: \"resource.List('v1', 'configmaps', 'n0').items.all(c, c.data.k == 'this')\"}]
+";
+const RULE_CONFIG_DATA: &str = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
+spec:
+  rules:
+  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    context:
+    - {name: c, configMap: {namespace: n0, name: parameters}}
+    validate: {deny: {conditions: {any: [{key: "{{ c.data.k }}", operator: NotEquals, value: this}]}}}
+"#;
+const RULE_CONFIG_LABELS: &str = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
+spec:
+  rules:
+  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    context:
+    - {name: c, configMap: {namespace: n0, name: parameters}}
+    validate: {deny: {conditions: {any: [{key: "{{ c.metadata.labels.tier || '0' }}", operator: NotEquals, value: '0'}]}}}
+"#;
+const RULE_CALL: &str = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
+spec:
+  rules:
+  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    context:
+    - {name: c, apiCall: {urlPath: /api/v1/namespaces/n0/configmaps/parameters, jmesPath: data.k}}
+    validate: {deny: {conditions: {any: [{key: "{{ c }}", operator: NotEquals, value: this}]}}}
+"#;
 const VALIDATING_SELECTOR: &str = "
 apiVersion: policies.kyverno.io/v1
 kind: ValidatingPolicy

@@ -25,6 +25,8 @@ pub(crate) struct Spec {
     pub(crate) kinds: Vec<String>,
     pub(crate) reads: Vec<&'static str>,
     pub(crate) reads_namespace: bool,
+    /// Instead of the labels alone, the namespace as an object of which only the annotations are looked at.
+    pub(crate) reads_namespace_object: bool,
     pub(crate) reads_config: bool,
     pub(crate) is_volatile: bool,
     pub(crate) severity: Option<Severity>,
@@ -50,6 +52,7 @@ impl Spec {
             kinds,
             reads,
             reads_namespace: random.one_in(3),
+            reads_namespace_object: random.one_in(2),
             reads_config: random.one_in(4),
             is_volatile: random.one_in(8),
             severity: None,
@@ -117,16 +120,28 @@ impl Evaluator for Logged {
         let mut seen = self.look(inputs);
         let mut facts = Vec::new();
         if self.spec.reads_namespace && !namespace.is_empty() {
-            facts.push(FactKey::NamespaceLabels(namespace.clone()));
+            let own = namespace.clone();
+            facts.push(if self.spec.reads_namespace_object {
+                (FactKey::Namespace(own), &["metadata", "annotations"][..])
+            } else {
+                (FactKey::NamespaceLabels(own), &[][..])
+            });
         }
         // Some policies look at their ConfigMap only for some objects: what is read depends on what was read.
         if self.spec.reads_config && seen.values().next().is_some_and(|first| first.len() % 2 == 0) {
-            facts.push(FactKey::ConfigMap { namespace: "n0".into(), name: "settings".into() });
+            facts.push((FactKey::ConfigMap { namespace: "n0".into(), name: "settings".into() }, &["data"]));
         }
-        for key in &facts {
-            let Some(value) = inputs.fact(key) else { return Evaluation::Needs(inputs.needs()) };
+        for (key, path) in &facts {
+            let Some((value, reads)) = inputs.fact_by_part(key) else {
+                return Evaluation::Needs(inputs.needs());
+            };
             let text = match value {
-                FactValue::Found(document) => document.root().to_json(),
+                FactValue::Found(document) => {
+                    let root = document.tracked(reads);
+                    // Which object it is counts as read in any case.
+                    let uid = root.path(&["metadata", "uid"]).map(Node::to_json);
+                    format!("{uid:?} {:?}", root.path(path).map(Node::to_json))
+                }
                 other => format!("{other:?}"),
             };
             seen.insert(key.to_string(), text);

@@ -344,7 +344,9 @@ impl Cluster {
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("").to_owned();
         let slot = format!("{kind}/{namespace}/{name}");
         let version = self.version.fetch_add(1, Ordering::Relaxed) + 1;
-        object["metadata"]["uid"] = json!(format!("uid-{kind}-{namespace}-{name}"));
+        if object["metadata"].get("uid").is_none() {
+            object["metadata"]["uid"] = json!(format!("uid-{kind}-{namespace}-{name}"));
+        }
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         self.objects.lock().unwrap().insert(slot, object);
     }
@@ -409,40 +411,43 @@ impl Source for Cluster {
     fn fact<'a>(&'a self, key: &'a FactKey) -> BoxFuture<'a, FactValue> {
         async move {
             let objects = self.objects.lock().unwrap();
-            let (slot, path) = match key {
-                FactKey::NamespaceLabels(name) => (format!("Namespace//{name}"), "/metadata/labels"),
-                FactKey::Namespace(name) => (format!("Namespace//{name}"), "/metadata"),
-                FactKey::ConfigMap { namespace, name } => (format!("ConfigMap/{namespace}/{name}"), ""),
-                FactKey::Objects { kind, namespace, name, .. }
-                    if !name.is_empty() && matches!(kind.as_str(), "ConfigMap" | "configmaps") =>
-                {
-                    (format!("ConfigMap/{namespace}/{name}"), "")
+            let one = |kind: &str, namespace: &str, name: &str| {
+                objects.get(&format!("{kind}/{namespace}/{name}")).cloned()
+            };
+            let list = |namespace: &str| {
+                let within = format!("ConfigMap/{namespace}/");
+                let items = objects.iter().filter(|(slot, _)| slot.starts_with(&within));
+                json!({"kind": "ConfigMapList", "items": items.map(|(_, item)| item).collect::<Vec<_>>()})
+            };
+            let found = match key {
+                FactKey::NamespaceLabels(name) => {
+                    one("Namespace", "", name).and_then(|it| it.pointer("/metadata/labels").cloned())
                 }
+                FactKey::Namespace(name) => one("Namespace", "", name),
+                FactKey::ConfigMap { namespace, name } => one("ConfigMap", namespace, name),
+                FactKey::Objects { kind, namespace, name, .. }
+                    if matches!(kind.as_str(), "ConfigMap" | "configmaps") =>
+                {
+                    if name.is_empty() {
+                        Some(list(namespace))
+                    } else {
+                        one("ConfigMap", namespace, name)
+                    }
+                }
+                FactKey::ApiCall { path, .. } => match path.split('/').collect::<Vec<_>>()[..] {
+                    ["", "api", "v1", "namespaces", namespace, "configmaps", name] => {
+                        one("ConfigMap", namespace, name)
+                    }
+                    _ => panic!("{path} is not asked for here"),
+                },
                 other => panic!("{other:?} is not asked for here"),
             };
-            let value = objects.get(&slot).and_then(|object| object.pointer(path));
-            let data = |object: &Value| json!({"data": object.get("data").cloned().unwrap_or_default()});
-            let told = |value: &Value| match path {
-                "" => data(value),
-                "/metadata" => json!({"metadata": without_version(value)}),
-                _ => value.clone(),
-            };
-            match value.map(told) {
-                Some(value) => FactValue::Found(Document::from_json(value.to_string().as_bytes()).unwrap()),
-                None => FactValue::Missing,
-            }
+            found.map_or(FactValue::Missing, |value| {
+                FactValue::Found(Document::from_json(value.to_string().as_bytes()).unwrap())
+            })
         }
         .boxed()
     }
-}
-
-/// Metadata without what every write moves.
-fn without_version(metadata: &Value) -> Value {
-    let mut metadata = metadata.clone();
-    if let Some(fields) = metadata.as_object_mut() {
-        fields.remove("resourceVersion");
-    }
-    metadata
 }
 
 fn listed(kind: &ScanKind, object: &Value) -> Listed {

@@ -119,7 +119,7 @@ async fn api_calls_read_anything_and_post_only_reviews() {
     // What else happens in the cluster is no change of it.
     world.pod("unrelated", "red").await;
     let again = source.fact(&get(&path)).await;
-    assert_eq!(fingerprint::of_fact(&again), fingerprint::of_fact(&found));
+    assert_eq!(fingerprint::fact(again).prints, fingerprint::fact(found.clone()).prints);
     assert_eq!(json_of(&source.fact(&get("/version")).await)["gitVersion"], "v1.36.3");
     assert_eq!(
         source.fact(&get(&format!("/api/v1/namespaces/{ns}/configmaps/four"))).await,
@@ -337,6 +337,12 @@ async fn a_changed_fact_evaluates_exactly_the_pairs_that_read_it() {
     world.delete("v1", "ConfigMap", "unrelated").await;
     assert_quiet(&patrol, "an unrelated ConfigMap is gone").await;
 
+    // What nobody reads of what they do look at: two read the data of one object, and one of them an API answer.
+    for name in ["map", "call"] {
+        world.patch("v1", "ConfigMap", name, &json!({"metadata": {"labels": {"tier": "tin"}}})).await;
+        assert_quiet(&patrol, "the labels of a ConfigMap whose data is read").await;
+    }
+
     // `free` never comes to the entry, so its pairs read nothing of it.
     for policy in ["map", "call", "list", "entry"] {
         world.patch("v1", "ConfigMap", policy, &json!({"data": {"team": "blue"}})).await;
@@ -362,6 +368,91 @@ async fn a_changed_fact_evaluates_exactly_the_pairs_that_read_it() {
     assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 2)]), "{}", seen.told());
     assert_eq!(statuses(&world, "map").await, ["error", "skip", "error"]);
     assert_quiet(&patrol, "the ConfigMap is gone").await;
+}
+
+/// A ValidatingAdmissionPolicy about Pods, bound, whose parameters are a ConfigMap.
+async fn bound_policy(world: &World, name: &str, expression: &str) {
+    let group = "admissionregistration.k8s.io/v1";
+    let rules =
+        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
+    world
+        .create(&json!({
+            "apiVersion": group, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+            "spec": {
+                "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+                "matchConstraints": {"resourceRules": rules},
+                "validations": [{"expression": expression}],
+            },
+        }))
+        .await;
+    let reference = json!({"name": "parameters", "namespace": world.ns, "parameterNotFoundAction": "Deny"});
+    world
+        .create(&json!({
+            "apiVersion": group, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": ["Audit"], "paramRef": reference},
+        }))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_in_cel_is_evaluated_for_the_part_of_its_namespace_and_parameters_that_it_read() {
+    let ns = "facts-parts";
+    let Some(world) = World::begin(ns).await else { return };
+    let labelled = |env: &str| json!({"metadata": {"labels": {"env": env}, "annotations": {"owner": env}}});
+    world.patch("v1", "Namespace", ns, &labelled("test")).await;
+    world.create(&config_map(ns, "parameters", "red")).await;
+    for (name, expression) in [
+        ("labels", "namespaceObject.metadata.labels['env'] == 'test'"),
+        ("annotations", "namespaceObject.metadata.annotations['owner'] == 'test'"),
+        ("status", "namespaceObject.status.phase == 'Active'"),
+        ("name", "namespaceObject.metadata.name == request.namespace"),
+        ("data", "params.data.team == 'red'"),
+    ] {
+        bound_policy(&world, name, expression).await;
+    }
+    world.pod("red", "red").await;
+    let patrol = world.patrol().await;
+    let first = patrol.scan().await;
+    assert_eq!(evaluated(&first), BTreeMap::from([("no_verdict", 5)]), "{}", first.told());
+    let told = |fails: &str| {
+        let status = |name: &str| if name == fails { "fail" } else { "pass" };
+        let names = ["annotations", "data", "labels", "name", "status"];
+        names.map(|name| (name.to_owned(), status(name).to_owned())).into_iter().collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(world.reports().await["red"], told("none"));
+
+    let changes = [
+        ("Namespace", ns, "labels", json!({"metadata": {"labels": {"env": "prod"}}}), labelled("test")),
+        (
+            "Namespace",
+            ns,
+            "annotations",
+            json!({"metadata": {"annotations": {"owner": "x"}}}),
+            labelled("test"),
+        ),
+        ("ConfigMap", "parameters", "data", json!({"data": {"team": "x"}}), json!({"data": {"team": "red"}})),
+    ];
+    for (kind, name, part, change, back) in changes {
+        world.patch("v1", kind, name, &change).await;
+        let seen = patrol.scan().await;
+        assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 1)]), "{part}: {}", seen.told());
+        assert_eq!(world.reports().await["red"], told(part), "{part}");
+        world.patch("v1", kind, name, &back).await;
+        let seen = patrol.scan().await;
+        assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 1)]), "{part}: {}", seen.told());
+    }
+    let condition = json!([{"type": "NamespaceContentRemaining", "status": "False"}]);
+    world.patch_status("v1", "Namespace", ns, &json!({"status": {"conditions": condition}})).await;
+    let seen = patrol.scan().await;
+    assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 1)]), "status: {}", seen.told());
+    world.patch("v1", "ConfigMap", "parameters", &labelled("x")).await;
+    assert_quiet(&patrol, "the labels of the parameters").await;
+    world.delete("v1", "ConfigMap", "parameters").await;
+    world.create(&config_map(ns, "parameters", "red")).await;
+    // Another object, which all of them are given.
+    let seen = patrol.scan().await;
+    assert_eq!(evaluated(&seen), BTreeMap::from([("fact_changed", 5)]), "made anew: {}", seen.told());
+    assert_eq!(seen.written, 0, "{}", seen.told());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -227,7 +227,7 @@ impl Judge {
             };
             for key in needs {
                 let value = self.source.fact(&key).await;
-                facts.insert(key, Arc::new(Fact { fingerprint: fingerprint::of_fact(&value), value }));
+                facts.insert(key, Arc::new(fingerprint::fact(value)));
             }
         }
         panic!("the evaluation of {} does not come to an end", id.key);

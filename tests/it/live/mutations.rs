@@ -10,10 +10,9 @@ use std::sync::Arc;
 use kube::Client;
 use kube::api::PostParams;
 use patrol::document::Document;
+use patrol::fingerprint;
 use patrol::lang::{Companions, Evaluation, Inputs, Request, compile};
-use patrol::model::{
-    Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
-};
+use patrol::model::{FactKey, FactValue, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status};
 use patrol::policy::{CompanionSource, PolicyRole, PolicySource};
 use serde_json::{Value, json};
 
@@ -183,7 +182,7 @@ async fn judged(
                 let found = if is_labels { &found["metadata"]["labels"] } else { &found };
                 FactValue::Found(Document::clone(&document(found)))
             });
-            facts.insert(key, Arc::new(Fact { value, fingerprint: Fingerprint::default() }));
+            facts.insert(key, Arc::new(fingerprint::fact(value)));
         }
     }
 }

@@ -58,10 +58,9 @@ pub(super) async fn outcomes(policy: &Value, images: &[&str], outside: &Outside)
             let inputs = Inputs::new(&id, &pod, &request, &facts, Timestamp::UNIX_EPOCH);
             match catalog.policies[0].evaluator.evaluate(&inputs) {
                 Evaluation::Done(outcomes) => {
-                    let is_transient = inputs
-                        .facts_read()
-                        .iter()
-                        .any(|(_, fact)| matches!(fact.value, FactValue::Failed { is_transient: true, .. }));
+                    let is_transient = inputs.facts_read().any(|(_, fact, _)| {
+                        matches!(fact.value, FactValue::Failed { is_transient: true, .. })
+                    });
                     let told = |o: &patrol::model::Outcome| format!("{}: {}", o.status.as_str(), o.message);
                     return (outcomes.iter().map(told).collect(), is_transient);
                 }
@@ -73,7 +72,7 @@ pub(super) async fn outcomes(policy: &Value, images: &[&str], outside: &Outside)
                 FactKey::NamespaceLabels(_) | FactKey::Namespace(_) => FactValue::Missing,
                 _ => outside.fact(&key).await,
             };
-            facts.insert(key, Arc::new(Fact { fingerprint: fingerprint::of_fact(&value), value }));
+            facts.insert(key, Arc::new(fingerprint::fact(value)));
         }
     }
     panic!("it does not come to an end")

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::document::{Document, Part, Parts};
+use crate::fingerprint;
 use crate::lang::Request;
-use crate::model::{Fact, Fingerprint, Gvk, ResourceId, ResourceKey};
+use crate::model::{Fact, Gvk, ResourceId, ResourceKey};
 
 fn id_of(object: &Document) -> ResourceId {
     let text = |path: &[&str]| object.root().path(path).and_then(Node::as_str).unwrap_or_default();
@@ -41,7 +42,7 @@ impl Case {
     }
 
     fn namespace_labels(mut self, namespace: &str, value: FactValue) -> Self {
-        let fact = Fact { value, fingerprint: Fingerprint::default() };
+        let fact = fingerprint::fact(value);
         self.facts.insert(FactKey::NamespaceLabels(namespace.to_owned()), Arc::new(fact));
         self
     }

@@ -76,7 +76,7 @@ impl Arena {
     pub(super) fn json_value<'d>(&'d self, value: Value<'d>) -> Value<'d> {
         match value {
             Value::Int(number) => Value::Float(number as f64),
-            Value::Node(node) if !has_integers(node) => value,
+            Value::Node(node) if !has_integers(node.untracked()) => value,
             Value::Node(_) | Value::List(_) | Value::Map(_) => {
                 let mut builder = DocumentBuilder::new();
                 write_floats(&value, &mut builder);

@@ -20,7 +20,7 @@ pub(crate) fn holds_everywhere(conditions: Node<'_>) -> Option<bool> {
     let shared = Shared::new(&inputs, &arena);
     let held = compiled.evaluate(&Context::new(&shared, &entries, "", &programs)).ok()?;
     let has_looked = !inputs.parts_read().is_empty()
-        || !inputs.facts_read().is_empty()
+        || inputs.facts_read().next().is_some()
         || !inputs.needs().is_empty()
         || inputs.volatility().is_some();
     (!has_looked).then_some(held.is_true)

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::{Exclusions, Rule, RuleContext, RuleResult};
 use crate::document::{Document, Node};
+use crate::fingerprint;
 use crate::lang::{Inputs, Request, Volatility};
 use crate::model::{
-    Fact, FactKey, FactValue, Fingerprint, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
+    Fact, FactKey, FactValue, Outcome, PolicyKey, PolicyKind, ResourceId, ResourceKey, Status,
 };
 
 pub(super) fn yaml(text: &str) -> Document {
@@ -35,7 +36,7 @@ impl World {
     }
 
     pub(super) fn fact(mut self, key: FactKey, value: FactValue) -> Self {
-        self.facts.insert(key, Arc::new(Fact { value, fingerprint: Fingerprint::default() }));
+        self.facts.insert(key, Arc::new(fingerprint::fact(value)));
         self
     }
 

@@ -395,12 +395,12 @@ impl Entry {
 
     /// What a look-up found; `what` starts the message if it found nothing.
     fn fact<'d>(context: &Context<'d>, key: &FactKey, what: &str) -> Result<Node<'d>, LoadError> {
-        match context.inputs().fact(key) {
-            None => Err(LoadError::Pending),
-            Some(FactValue::Found(document)) => Ok(document.root()),
-            Some(FactValue::Missing) => Err(LoadError::Lost(format!("{what}: not found"))),
-            Some(FactValue::Refused(message)) => Err(LoadError::Unsupported(format!("{what}: {message}"))),
-            Some(FactValue::Failed { message, .. }) => Err(LoadError::Lost(format!("{what}: {message}"))),
+        let (value, reads) = context.inputs().fact_by_part(key).ok_or(LoadError::Pending)?;
+        match value {
+            FactValue::Found(document) => Ok(document.tracked(reads)),
+            FactValue::Missing => Err(LoadError::Lost(format!("{what}: not found"))),
+            FactValue::Refused(message) => Err(LoadError::Unsupported(format!("{what}: {message}"))),
+            FactValue::Failed { message, .. } => Err(LoadError::Lost(format!("{what}: {message}"))),
         }
     }
 }
