@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::{Document, Node};
 use patrol::fingerprint::PartPrints;
 use patrol::inventory::{Scopes, identify};
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{PolicyKey, PolicyKind, ResourceId};
-use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicySource};
+use patrol::policy::PolicySource;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

@@ -18,11 +18,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::folder::{self, Loaded};
 use patrol::inventory::Scopes;
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{Fact, FactKey, FactValue, Gvk, PolicyKey};
-use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicyRole, PolicySource, role_of};
+use patrol::policy::{PolicyRole, PolicySource, role_of};
 
 /// Above this many microseconds a pair, a policy is named.
 const SLOW_MICROS: f64 = 50.0;

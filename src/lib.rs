@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod casework;
+pub mod catalog;
 pub mod cli;
 pub mod cluster;
 pub mod config;

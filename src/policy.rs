@@ -1,17 +1,11 @@
-//! Policies as values: where one came from, what it compiled to, and the catalog that a scan works with.
+//! Policies as values: where one came from, what belongs to it, what reports show of it, and what is odd about it.
 //!
-//! The shape of a policy file is read here; what it *means* is the business of `lang/`. A policy that cannot be compiled is still a policy:
-//! it gives `error` outcomes where it would have applied, and is named with its reason.
+//! The shape of a policy file is read here; what it *means* is the business of `lang/`, and what a scan works with is in `catalog`.
 
-mod catalog;
 mod companions;
 mod presentation;
 mod role;
 
-#[cfg(test)]
-mod tests;
-
-pub use catalog::{Catalog, CatalogProblem, CatalogSettings, ENGINE_VERSION, ExceptionScope};
 pub use companions::CompanionSource;
 pub use role::{PolicyRole, role_of};
 
@@ -19,9 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::document::Document;
-use crate::lang::Evaluator;
-use crate::matching::Selection;
-use crate::model::{Fingerprint, PolicyKey, Severity};
+use crate::model::{PolicyKey, Severity};
 
 /// A policy as it was read, before compilation.
 #[derive(Clone, Debug)]
@@ -105,27 +97,4 @@ impl Warning {
     pub fn about(self, part: Range<usize>) -> Self {
         Self { part: Some((part.start, part.end)), ..self }
     }
-}
-
-/// A policy ready to be evaluated.
-#[derive(Clone, Debug)]
-pub struct CompiledPolicy {
-    /// Who it is.
-    pub key: PolicyKey,
-    /// Over the compiled meaning: the spec, the labels and annotations that matter, the exceptions that can apply.
-    pub fingerprint: Fingerprint,
-    /// What reports show of it.
-    pub presentation: Presentation,
-    /// Which resources it makes a pair with, decided from their identity alone.
-    pub selection: Selection,
-    /// Its meaning.
-    pub evaluator: Arc<dyn Evaluator>,
-    /// Whether scans evaluate it.
-    pub standing: Standing,
-    /// What is odd about it.
-    pub warnings: Vec<Warning>,
-    /// The names of its rules as they appear in outcomes (autogen included), for tests and listings; empty for policies without rules.
-    pub rules: Vec<String>,
-    /// Where it came from.
-    pub origin: String,
 }

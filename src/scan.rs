@@ -32,10 +32,10 @@ pub use totals::{
     Drift, Gauge, KindOutcome, KindState, PlanLine, PolicyCost, ReportCounts, ScanOutcome, Totals,
 };
 
+use crate::catalog::CompiledPolicy;
 use crate::inventory::Source;
 use crate::limits;
 use crate::model::{PolicyKind, ResourceKey};
-use crate::policy::CompiledPolicy;
 use crate::report::{ReportSettings, Sink};
 use crate::store::State;
 

@@ -11,11 +11,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::{Document, Node};
 use patrol::inventory::{Scopes, identify};
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{PolicyKey, PolicyKind, ResourceId};
-use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicySource};
+use patrol::policy::PolicySource;
 
 use super::clock::{Cost, cost_of};
 use super::w4::Size;

@@ -10,8 +10,8 @@ use tracing::{error, info};
 
 use super::scanner::Scanned;
 use super::service::ServiceError;
+use crate::catalog::CompiledPolicy;
 use crate::config::Checked;
-use crate::policy::CompiledPolicy;
 use crate::scan::KindOutcome;
 use crate::telemetry::{
     PlanFormat, Readiness, ScanRun, Telemetry, debug_router, listen, metrics_router, serve,

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use crate::catalog::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope};
 use crate::cluster::{ClusterClient, ClusterSettings, ClusterSource, Credentials, Leadership};
 use crate::config::{Checked, Filters};
 use crate::document::{Document, Node};
@@ -15,7 +16,7 @@ use crate::inventory::{PolicyListing, Problem, Source, SourceError};
 use crate::matching::ResourceFilters;
 use crate::model::{FactKey, FactValue, PolicyKind};
 use crate::outside::{Logins, OutsideSettings, RegistrySettings, ServiceSettings};
-use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, ExceptionScope, Standing};
+use crate::policy::Standing;
 use crate::report::{ReportSettings, Sink};
 use crate::scan::{self, Coverage, Focus, Only, Progress, Scan, ScanOutcome, ScanSettings, Stop};
 use crate::store::State;

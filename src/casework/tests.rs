@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::catalog::CompiledPolicy;
 use crate::document::Node;
 use crate::gostd::wildcard::Wildcard;
 use crate::lang::{Evaluation, Evaluator, Inputs};
 use crate::matching::{KindSelector, Selection};
 use crate::model::{FactKey, FactValue, Outcome, Status};
-use crate::policy::CompiledPolicy;
 
 /// Says what it sees: one outcome a rule, whose status is the label `want` of the resource.
 #[derive(Debug)]

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use crate::document::{Document, Node};
 use crate::folder::{self, Folder, Loaded, Manifest, Problem};
 use crate::inventory::{Origin, Scopes, identify, placed};
 use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
-use crate::policy::{
-    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, role_of,
-};
+use crate::policy::{CompanionSource, PolicyRole, PolicySource, role_of};
 
 use super::case::{Case, strings, text};
 use super::facts::Lookups;

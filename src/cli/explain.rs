@@ -14,13 +14,13 @@ use jiff::Timestamp;
 
 use super::input::{self, FolderArgs, FolderInputs};
 use super::{Exit, StateArgs, block_on, scan as scanning};
+use crate::catalog::ENGINE_VERSION;
 use crate::document::{Part, Parts};
 use crate::inventory::Source;
 use crate::matching::ResourceFilters;
 use crate::model::{FactRead, IndexRecord, ResourceId, ResourceKey, Verdict};
 use crate::output::{Style, Table};
 use crate::plan;
-use crate::policy::ENGINE_VERSION;
 use crate::scan::{self, Coverage, Only, PlanLine, Scan, ScanSettings, Stop};
 use crate::store::{State, Store, known_sources};
 

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::say;
+use crate::catalog::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy};
 use crate::folder::{self, Folder, FolderSource, Places};
 use crate::inventory::Source;
 use crate::model::{Fingerprint, PolicyKind, ResourceId};
 use crate::outside::{Outside, OutsideSettings, RegistrySettings};
-use crate::policy::{Catalog, CatalogProblem, CatalogSettings, CompiledPolicy, Standing};
+use crate::policy::Standing;
 use crate::store::{Health, SledStore, State, Store, StoreError, copy_state};
 
 /// The one place where the clock of a command is read.

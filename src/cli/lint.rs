@@ -13,12 +13,13 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{Exit, input, say};
+use crate::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use crate::document::Node;
 use crate::folder::{Folder, FolderSource, Layout, Manifest, Place};
 use crate::inventory::{PolicyListing, Source};
 use crate::lang;
 use crate::model::{Gvk, PolicyKey};
-use crate::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicySource, Standing, Warning, role_of};
+use crate::policy::{PolicySource, Standing, Warning, role_of};
 
 /// What `patrol lint` is asked.
 #[derive(Debug, Args)]

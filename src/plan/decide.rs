@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Action, Reason};
+use crate::catalog::CompiledPolicy;
 use crate::document::Parts;
 use crate::fingerprint::{FormPrints, PartPrints, is_as_read};
 use crate::model::{FactKey, FactPrints, FactRead, Fingerprint, IndexRecord, PolicyKey, PolicyKind, Verdict};
-use crate::policy::CompiledPolicy;
 
 /// Whether a resource can be passed over without looking at its verdicts: it did not move, its policies did not, no fact did, and nothing
 /// is due. `holds` says whether a fact is as it was read.

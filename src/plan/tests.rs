@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Action, Pairs, Reason, decide, expired};
+use crate::catalog::CompiledPolicy;
 use crate::document::{Document, Part, Parts};
 use crate::fingerprint::{self, FormPrints, PartPrints};
 use crate::lang::{Evaluation, Evaluator, Inputs};
@@ -9,7 +10,7 @@ use crate::matching::Selection;
 use crate::model::{
     FactKey, FactPrints, FactRead, FactValue, Fingerprint, Gvk, PolicyKey, PolicyKind, Verdict,
 };
-use crate::policy::{CompiledPolicy, Presentation, Standing};
+use crate::policy::{Presentation, Standing};
 
 #[derive(Debug)]
 struct Nothing;

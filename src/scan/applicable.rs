@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::catalog::CompiledPolicy;
 use crate::fingerprint::Hasher;
 use crate::inventory::ScanKind;
 use crate::matching::{Index, Selected};
 use crate::model::{Fingerprint, Gvk, PolicyKind, ResourceId, Verdict};
-use crate::policy::{CompiledPolicy, Presentation};
+use crate::policy::Presentation;
 
 /// The policies that select the resources of a kind in a namespace.
 #[derive(Debug, Default)]

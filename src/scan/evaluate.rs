@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::facts::FactCache;
 use super::forms::Forms;
+use crate::catalog::CompiledPolicy;
 use crate::document::{Document, Parts};
 use crate::fingerprint;
 use crate::lang::{Evaluation, Inputs, Request, Volatility, contained};
 use crate::limits;
 use crate::model::{Fact, FactKey, FactRead, FactValue, Outcome, ResourceId, Status};
-use crate::policy::CompiledPolicy;
 
 /// What a run said, and what it read.
 #[derive(Debug)]

@@ -16,11 +16,11 @@ use super::facts::FactCache;
 use super::leftovers::{self, Proof, Seen};
 use super::reports::{Actual, Standing};
 use super::{KindOutcome, KindState, Scan, ScanOutcome, Totals, write};
+use crate::catalog::ENGINE_VERSION;
 use crate::fingerprint;
 use crate::inventory::{Discovered, ListError, Listed, Problem, ScanKind, SourceError};
 use crate::limits;
 use crate::matching::KindSelector;
-use crate::policy::ENGINE_VERSION;
 use crate::store::State;
 
 /// Runs one scan to its end, or to the wish to end.

@@ -11,9 +11,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use super::families::Families;
 use super::metrics::{self as table, METRICS, Metric, MetricKind};
+use crate::catalog::CompiledPolicy;
 use crate::limits;
 use crate::model::Status;
-use crate::policy::CompiledPolicy;
 use crate::report::reported_status;
 use crate::scan::{KindState, ScanOutcome};
 use crate::store::{Faults, Health};

@@ -10,13 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::families::Families;
 use super::metrics::{self as table, Home, METRICS, MetricKind};
 use super::*;
+use crate::catalog::CompiledPolicy;
 use crate::document::Document;
 use crate::lang::{Evaluation, Evaluator, Inputs};
 use crate::limits;
 use crate::matching::Selection;
 use crate::model::{Fingerprint, PolicyKey, PolicyKind, Severity, Status};
 use crate::plan::{Action, Reason};
-use crate::policy::{CompiledPolicy, Presentation, Standing};
+use crate::policy::{Presentation, Standing};
 use crate::scan::{Drift, KindOutcome, KindState, PolicyCost, ReportCounts, ScanOutcome, Totals};
 use crate::store::{Faults, Health};
 

@@ -17,15 +17,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::{Document, Node};
 use patrol::fingerprint;
 use patrol::folder;
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{Fact, FactKey, FactValue, Gvk, Outcome, PolicyKey, ResourceId, ResourceKey};
 use patrol::model::{PolicyKind, Status};
-use patrol::policy::{
-    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Standing, role_of,
-};
+use patrol::policy::{CompanionSource, PolicyRole, PolicySource, Standing, role_of};
 
 const ROUNDS_MAX: usize = 20;
 const EXAMPLES_MIN: usize = 300;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::{Document, Node};
 use patrol::fingerprint;
 use patrol::folder::{self, Loaded};
@@ -16,7 +17,7 @@ use patrol::gostd::compiled;
 use patrol::inventory::Scopes;
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{Fact, FactKey, FactValue, Gvk, Outcome, PolicyKey, Status};
-use patrol::policy::{Catalog, CatalogSettings, CompiledPolicy, PolicyRole, PolicySource, role_of};
+use patrol::policy::{PolicyRole, PolicySource, role_of};
 
 use crate::shared;
 

@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::{Document, Node};
 use patrol::model::{Gvk, PolicyKey};
-use patrol::policy::{
-    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Standing, role_of,
-};
+use patrol::policy::{CompanionSource, PolicyRole, PolicySource, Standing, role_of};
 use patrol::scan::{Scan, ScanOutcome, ScanSettings, Stop, run};
 use patrol::store::{MemoryStore, State};
 use serde_json::{Value, json};

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use patrol::catalog::{Catalog, CatalogSettings, CompiledPolicy};
 use patrol::document::Document;
 use patrol::fingerprint::Hasher;
 use patrol::lang::{Evaluation, Evaluator, Inputs};
 use patrol::model::{PolicyKey, PolicyKind};
 use patrol::plan::Action;
-use patrol::policy::{
-    Catalog, CatalogSettings, CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Standing,
-};
+use patrol::policy::{CompanionSource, PolicyRole, PolicySource, Standing};
 use patrol::scan::{Scan, ScanOutcome, ScanSettings, Stop, run};
 use patrol::store::{MemoryStore, State};
 use serde_json::{Value, json};

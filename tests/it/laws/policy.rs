@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use patrol::catalog::CompiledPolicy;
 use patrol::document::{Kind, Node};
 use patrol::fingerprint::Hasher;
 use patrol::lang::{Evaluation, Evaluator, Inputs, Volatility};
 use patrol::matching::{KindPattern, Selection};
 use patrol::model::{FactKey, FactValue, Outcome, PolicyKey, PolicyKind, Severity, Status};
-use patrol::policy::{CompiledPolicy, Presentation, Standing};
+use patrol::policy::{Presentation, Standing};
 
 use super::random::Random;
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use patrol::catalog::{Catalog, CatalogSettings};
 use patrol::document::Document;
 use patrol::fingerprint;
 use patrol::lang::{Evaluation, Inputs, Request};
 use patrol::model::{Fact, FactKey, FactValue, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use patrol::outside::{Logins, Outside};
-use patrol::policy::{Catalog, CatalogSettings, PolicySource};
+use patrol::policy::PolicySource;
 use serde_json::{Value, json};
 
 use super::certificate::{Holder, Key, certificate, pem};

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::document::Document;
 use crate::gostd::wildcard::Wildcard;
-use crate::model::{Gvk, PolicyKind};
+use crate::model::{Gvk, PolicyKind, Severity};
+use crate::policy::role_of;
 
 fn key(name: &str) -> PolicyKey {
     PolicyKey { kind: PolicyKind::ClusterPolicy, namespace: String::new(), name: name.into() }

@@ -1,18 +1,46 @@
 //! The catalog: all policies of one scan, each compiled once a version.
 //!
 //! A catalog is built from sources as they are now and from the catalog before; a policy whose meaning did not change keeps its compiled form. What
-//! may change without changing the meaning (annotations that reports show, where it came from) is read anew each time.
+//! may change without changing the meaning (annotations that reports show, where it came from) is read anew each time. A policy that cannot be
+//! compiled is still a policy: it gives `error` outcomes where it would have applied, and is named with its reason.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{CompanionSource, CompiledPolicy, PolicyRole, PolicySource, Presentation, Standing, Warning};
 use crate::document::Node;
 use crate::fingerprint::Hasher;
 use crate::gostd::wildcard::Wildcard;
-use crate::lang::{self, Companions};
+use crate::lang::{self, Companions, Evaluator};
 use crate::limits;
+use crate::matching::Selection;
 use crate::model::{Fingerprint, PolicyKey, PolicyKind};
+use crate::policy::{CompanionSource, PolicyRole, PolicySource, Presentation, Standing, Warning};
+
+#[cfg(test)]
+mod tests;
+
+/// A policy ready to be evaluated.
+#[derive(Clone, Debug)]
+pub struct CompiledPolicy {
+    /// Who it is.
+    pub key: PolicyKey,
+    /// Over the compiled meaning: the spec, the labels and annotations that matter, the exceptions that can apply.
+    pub fingerprint: Fingerprint,
+    /// What reports show of it.
+    pub presentation: Presentation,
+    /// Which resources it makes a pair with, decided from their identity alone.
+    pub selection: Selection,
+    /// Its meaning.
+    pub evaluator: Arc<dyn Evaluator>,
+    /// Whether scans evaluate it.
+    pub standing: Standing,
+    /// What is odd about it.
+    pub warnings: Vec<Warning>,
+    /// The names of its rules as they appear in outcomes (autogen included), for tests and listings; empty for policies without rules.
+    pub rules: Vec<String>,
+    /// Where it came from.
+    pub origin: String,
+}
 
 /// Part of every policy's fingerprint: raised when the same policy may give other outcomes than before.
 pub const ENGINE_VERSION: u64 = 2;
