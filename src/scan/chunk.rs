@@ -17,6 +17,7 @@ use super::{Drift, PlanLine, Scan, Tells, Totals};
 use crate::document::{Document, Parts};
 use crate::fingerprint::{FormPrints, PartPrints, is_as_read};
 use crate::inventory::{Listed, Problem};
+use crate::limits;
 use crate::model::{
     DatedOutcome, Fact, FactKey, FactPrints, FactRead, Fingerprint, IndexRecord, Outcome, ResourceId, Status,
     Verdict, WrittenReport,
@@ -66,7 +67,7 @@ pub(super) struct Done {
 
 /// Works on a chunk, and stores what it found out.
 pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
-    let mut worker = Worker { ctx, known: BTreeMap::new(), tallied: BTreeMap::new(), done: Done::default() };
+    let mut worker = Worker::new(ctx);
     for visit in worker.visits(items) {
         worker.done.totals.n_resources += 1;
         worker.carry(visit);
@@ -74,6 +75,20 @@ pub(super) fn work(ctx: &Context, items: &[Listed]) -> Done {
     worker.sum_up();
     store(ctx, &mut worker.done);
     worker.done
+}
+
+/// Counts the results of resources that could not be looked at: what their reports say still stands.
+pub(super) fn count_unseen(ctx: &Context, ids: &[ResourceId]) -> Totals {
+    let mut worker = Worker::new(ctx);
+    for ids in ids.chunks(limits::CHUNK_OBJECTS_MAX) {
+        let ids: Vec<&ResourceId> = ids.iter().collect();
+        let verdicts = worker.stored(|state| state.verdicts_of(&ids)).unwrap_or_default();
+        for (id, verdicts) in ids.iter().zip(verdicts) {
+            worker.stay(id, &verdicts, &ctx.finder.find(id));
+        }
+    }
+    worker.sum_up();
+    worker.done.totals
 }
 
 /// Stores the changes of a chunk.
@@ -104,6 +119,12 @@ struct Visit<'a> {
     is_passed_over: bool,
     /// The stored verdicts, if they are needed.
     verdicts: Vec<Verdict>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(ctx: &'a Context) -> Self {
+        Self { ctx, known: BTreeMap::new(), tallied: BTreeMap::new(), done: Done::default() }
+    }
 }
 
 impl Worker<'_> {
@@ -153,9 +174,7 @@ impl Worker<'_> {
                     is_input: true,
                 });
                 reports::leave(&self.ctx.standing, &item.id);
-                if let Some(record) = record {
-                    self.tally(&item.id, &record.tallies, &applicable);
-                }
+                self.stay(&item.id, &verdicts, &applicable);
             }
         }
     }
@@ -441,6 +460,14 @@ impl Worker<'_> {
     fn collect(&mut self, report: Option<Report>) {
         if self.ctx.scan.settings.collects_reports {
             self.done.totals.collected.extend(report);
+        }
+    }
+
+    /// Counts and tells what is known of a resource that is not looked at.
+    fn stay(&mut self, id: &ResourceId, verdicts: &[Verdict], applicable: &Applicable) {
+        self.tally(id, &tallies(verdicts, applicable), applicable);
+        if self.ctx.scan.settings.collects_reports {
+            self.collect(self.report(id, verdicts, applicable));
         }
     }
 

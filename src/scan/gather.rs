@@ -13,7 +13,7 @@ use super::applicable::Finder;
 use super::chunk::{Context, Done, work};
 use super::coverage::KindSet;
 use super::facts::FactCache;
-use super::leftovers::{self, Proof, Seen};
+use super::leftovers::{self, List, Proof, Seen};
 use super::reports::{Actual, Standing};
 use super::{KindOutcome, KindState, Scan, ScanOutcome, Totals, write};
 use crate::catalog::ENGINE_VERSION;
@@ -43,11 +43,8 @@ pub async fn run(scan: Scan) -> Result<ScanOutcome, SourceError> {
     let mut proof = Proof { unknown_groups, ..Proof::default() };
     while let Some((kind, told, seen)) = lists.next().await {
         let of_kind = (kind.gvk.group.clone(), kind.gvk.kind.clone());
-        if matches!(told.state, KindState::Listed | KindState::NotServed) {
-            proof.listed.insert(of_kind, seen);
-        } else {
-            proof.unproven.insert(of_kind);
-        }
+        let is_complete = matches!(told.state, KindState::Listed | KindState::NotServed);
+        proof.lists.insert(of_kind, List { seen, is_complete });
         outcome.kinds.push(told);
     }
     drop(lists);

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use super::chunk::{Context, Done, Pending, Then, drift, plan_line, store};
-use super::coverage::KindSet;
+use super::chunk::{Context, Done, Pending, Then, count_unseen, drift, plan_line, store};
 use super::reports::{self, Standing, Step};
 use crate::fingerprint;
 use crate::limits;
@@ -22,13 +21,19 @@ pub(super) fn seen_key(id: &ResourceId) -> Fingerprint {
     fingerprint::of_bytes(id.uid.as_bytes())
 }
 
+/// What a list held.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) seen: Seen,
+    /// Whether it was told to its end.
+    pub(super) is_complete: bool,
+}
+
 /// What the lists of a scan proved.
 #[derive(Debug, Default)]
 pub(super) struct Proof {
-    /// What the complete lists held, by group and kind.
-    pub(super) listed: BTreeMap<(String, String), Seen>,
-    /// Kinds of which no complete list could be had.
-    pub(super) unproven: KindSet,
+    /// By group and kind.
+    pub(super) lists: BTreeMap<(String, String), List>,
     /// Groups of which it could not be found out what they serve.
     pub(super) unknown_groups: BTreeSet<String>,
 }
@@ -37,34 +42,46 @@ impl Proof {
     /// Why a resource is to be forgotten; `None` if it is there, or if that is not known.
     fn absence(&self, id: &ResourceId) -> Option<Reason> {
         let kind = (id.key.group.clone(), id.key.kind.clone());
-        match self.listed.get(&kind) {
-            Some(seen) => match seen.get(&seen_key(id)) {
+        match self.lists.get(&kind) {
+            Some(list) if list.is_complete => match list.seen.get(&seen_key(id)) {
                 Some(true) => None,
                 Some(false) => Some(Reason::NotSelected),
                 None => Some(Reason::ResourceGone),
             },
-            None if self.unproven.contains(&kind) || self.unknown_groups.contains(&kind.0) => None,
+            Some(_) => None,
+            None if self.unknown_groups.contains(&kind.0) => None,
             None => Some(Reason::NotSelected),
         }
     }
 
     /// Whether it is known which resources of a kind there are.
-    fn is_known(&self, (group, kind): &(String, String)) -> bool {
-        !self.unknown_groups.contains(group) && !self.unproven.contains(&(group.clone(), kind.clone()))
+    fn is_known(&self, kind: &(String, String)) -> bool {
+        !self.unknown_groups.contains(&kind.0) && self.lists.get(kind).is_none_or(|list| list.is_complete)
+    }
+
+    /// Whether a resource that is not proven to be gone was not looked at either.
+    fn is_unseen(&self, id: &ResourceId) -> bool {
+        let list = self.lists.get(&(id.key.group.clone(), id.key.kind.clone()));
+        list.is_none_or(|list| !list.is_complete && !list.seen.contains_key(&seen_key(id)))
     }
 }
 
 /// Forgets what is proven to be gone, or is not scanned any more: one walk over the index.
 pub(super) fn forget(ctx: &Context, proof: &Proof) -> Done {
-    let mut gone = Vec::new();
+    let (mut gone, mut unseen) = (Vec::new(), Vec::new());
     if let Some(state) = &ctx.scan.state {
         // A walk that breaks off finds less: what it missed is found by the next scan.
         let _ = state.each_record(&mut |record| {
-            if ctx.scan.settings.is_meant(&record.id.key)
-                && let Some(reason) = proof.absence(&record.id)
-                && ctx.scan.source.is_proven_gone(&record.id.uid)
-            {
-                gone.push((record, reason));
+            if !ctx.scan.settings.is_meant(&record.id.key) {
+                return ControlFlow::Continue(());
+            }
+            match proof.absence(&record.id) {
+                Some(reason) if ctx.scan.source.is_proven_gone(&record.id.uid) => {
+                    gone.push((record, reason));
+                }
+                Some(_) => unseen.push(record.id),
+                None if proof.is_unseen(&record.id) => unseen.push(record.id),
+                None => {}
             }
             ControlFlow::Continue(())
         });
@@ -72,7 +89,7 @@ pub(super) fn forget(ctx: &Context, proof: &Proof) -> Done {
     if !ctx.scan.unknown.is_empty() {
         gone.retain(|(record, reason)| *reason != Reason::NotSelected || !may_be_selected(ctx, record));
     }
-    let mut done = Done::default();
+    let mut done = Done { totals: count_unseen(ctx, &unseen), ..Done::default() };
     for chunk in gone.chunks(limits::CHUNK_OBJECTS_MAX) {
         forget_some(ctx, chunk, &mut done);
         store(ctx, &mut done);

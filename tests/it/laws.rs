@@ -21,6 +21,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
+use patrol::model::Status;
 use patrol::plan::Action;
 use patrol::scan::ScanOutcome;
 use random::Random;
@@ -57,6 +58,12 @@ fn for_each_seed_of(n_default: u64, steps: impl Fn(&tokio::runtime::Runtime, u64
 
 fn evaluated(outcome: &ScanOutcome) -> u64 {
     outcome.totals.pairs.of(Action::Evaluate)
+}
+
+/// How many results have which status, as a scan tells it.
+fn summary(outcome: &ScanOutcome) -> BTreeMap<String, u64> {
+    let of = |status: Status| (status.as_str().to_owned(), outcome.totals.summary.of(status));
+    Status::ALL.into_iter().map(of).filter(|(_, n)| *n > 0).collect()
 }
 
 /// The reports of a world as scanning it from scratch gives them, without times.
@@ -148,6 +155,8 @@ fn a_list_that_failed_removes_nothing() {
         let kind = world.fail_lists_of_some_kind(&mut random);
         world.delete_some_of(&kind, &mut random);
         let outcome = runtime.block_on(world.scan());
+        // What could not be looked at still counts, with the results that its reports show.
+        assert_eq!(summary(&outcome), world.summary(), "{kind}");
         let after = world.reports_by_kind();
         for (report, content) in before.get(&kind).into_iter().flatten() {
             assert!(
@@ -157,7 +166,8 @@ fn a_list_that_failed_removes_nothing() {
         }
         assert!(outcome.kinds.iter().any(|told| told.kind.ends_with(&kind)), "{kind} is named");
         world.recover();
-        runtime.block_on(world.scan());
+        let outcome = runtime.block_on(world.scan());
+        assert_eq!(summary(&outcome), world.summary(), "{kind}, recovered");
         assert_eq!(world.reports_without_times(), from_scratch(runtime, &world));
     });
 }

@@ -245,6 +245,19 @@ impl World {
         by_kind
     }
 
+    /// How many results have which status, as all reports show them.
+    pub(crate) fn summary(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        for json in self.reports().values() {
+            let report: Value = serde_json::from_str(json).unwrap();
+            for (status, n) in report["summary"].as_object().unwrap() {
+                *sums.entry(status.clone()).or_default() += n.as_u64().unwrap();
+            }
+        }
+        sums.retain(|_, n| *n > 0);
+        sums
+    }
+
     /// Edits some reports and deletes others; the number of those.
     pub(crate) fn tamper_with_reports(&self, random: &mut Random) -> u64 {
         let mut reports = self.reports.by_name.lock().unwrap();
