@@ -20,13 +20,15 @@ mod tests;
 mod values;
 mod world;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::folder::Problem;
+use crate::model::{FactKey, FactValue};
 
 pub use print::{TableOptions, junit_cases, write_json, write_table};
 pub use selector::{CaseSelector, SelectorError};
@@ -45,6 +47,29 @@ pub struct Settings {
     pub selector: CaseSelector,
     /// What policies take for the time.
     pub now: Timestamp,
+    /// Who asks image registries, if they are asked at all.
+    pub registries: Option<Registries>,
+}
+
+/// Who asks image registries: a function that blocks until it has the answer.
+#[derive(Clone)]
+pub struct Registries(Arc<dyn Fn(&FactKey) -> FactValue + Send + Sync>);
+
+impl Registries {
+    /// Asked by this function.
+    pub fn new(ask: impl Fn(&FactKey) -> FactValue + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    fn ask(&self, key: &FactKey) -> FactValue {
+        (self.0)(key)
+    }
+}
+
+impl fmt::Debug for Registries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registries")
+    }
 }
 
 /// One line of a test file applied to one resource.
@@ -177,7 +202,7 @@ fn run_file(file: &find::TestFile, settings: &Settings) -> Vec<CaseRun> {
         if case.lines.is_empty() {
             continue;
         }
-        let world = world::World::load(&case, settings.now);
+        let world = world::World::load(&case, settings.now, settings.registries.clone());
         let mut run = judge::judge(&case, &world);
         run.problems.extend(world.problems);
         runs.push(run);

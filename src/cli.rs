@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use tokio::runtime::Runtime;
 
 use crate::limits;
 
@@ -120,11 +121,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs what waits for many things at once. What was given up does not keep the program from ending.
+/// Threads for what waits, with stacks for deep expressions.
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().thread_stack_size(limits::CEL_STACK_BYTES_MIN).build()
+}
+
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_stack_size(limits::CEL_STACK_BYTES_MIN)
-        .build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(limits::SHUTDOWN_WAIT);
     result

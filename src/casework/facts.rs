@@ -1,5 +1,5 @@
-//! What look-ups find in a test: its values, its mocks and its cluster resources, never anything outside of
-//! the test. Upstream: `cmd/cli/kubectl-kyverno/store/`, `apis/v1alpha1/context.go`.
+//! What look-ups find in a test: its values, its mocks and its cluster resources, and nothing outside of the test but image registries,
+//! where they are allowed. Upstream: `cmd/cli/kubectl-kyverno/store/`, `apis/v1alpha1/context.go`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +11,7 @@ use crate::folder::{self, Problem, Snapshot};
 use crate::lang::jmespath::{Env, Program};
 use crate::model::{Fact, FactKey, FactValue};
 
+use super::Registries;
 use super::case::{strings, text};
 use super::values::{Values, copy};
 
@@ -24,6 +25,8 @@ pub(super) struct Lookups {
     responses: Vec<Response>,
     global: BTreeMap<String, Result<Document, String>>,
     images: BTreeMap<String, Arc<Document>>,
+    /// Who asks image registries, if they are asked.
+    registries: Option<Registries>,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,11 @@ struct Response {
 }
 
 impl Lookups {
+    /// Nothing yet, and registries by who asks them.
+    pub(super) fn asking(registries: Option<Registries>) -> Self {
+        Self { registries, ..Self::default() }
+    }
+
     /// Adds the mocks that a test names.
     pub(super) fn add_mocks(&mut self, test: Node<'_>, folder: &Path, problems: &mut Vec<Problem>) {
         for mock in test.get("apiCallResponses").into_iter().flat_map(Node::items) {
@@ -92,13 +100,18 @@ impl Lookups {
             FactKey::GlobalContext { name, projection } => self.global_value(name, projection),
             FactKey::Image(name) => match self.images.get(name) {
                 Some(image) => FactValue::Found(Document::clone(image)),
-                None => failed(format!(
-                    "image `{name}` is not in the test's context, and registries are not asked"
-                )),
+                None => self.registries.as_ref().map_or_else(
+                    || {
+                        let message = "is not in the test's context, and registries are not asked";
+                        failed(format!("image `{name}` {message}: see `--registry`"))
+                    },
+                    |registries| registries.ask(key),
+                ),
             },
-            FactKey::ImageDigest(_) | FactKey::Attached { .. } => {
-                FactValue::Refused("registries are not asked in a test".to_owned())
-            }
+            FactKey::ImageDigest(_) | FactKey::Attached { .. } => self.registries.as_ref().map_or_else(
+                || FactValue::Refused("registries are not asked in a test without `--registry`".to_owned()),
+                |registries| registries.ask(key),
+            ),
             _ => self.snapshot.answer(key).unwrap_or(FactValue::Missing),
         }
     }

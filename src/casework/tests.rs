@@ -51,7 +51,7 @@ fn case_of(folder: &Path, text: &str) -> (case::Case, world::World) {
     let file = find::find(&[folder.to_owned()], TEST_FILE).files.remove(0);
     let mut problems = Vec::new();
     let case = case::read(&file, &mut problems).remove(0);
-    let mut world = world::World::load(&case, Timestamp::UNIX_EPOCH);
+    let mut world = world::World::load(&case, Timestamp::UNIX_EPOCH, None);
     assert_eq!(problems, []);
     assert_eq!(world.problems, []);
     for ruling in &mut world.rulings {
@@ -261,7 +261,7 @@ fn policies_that_nothing_evaluates_are_errors_and_not_silently_excluded() {
     .unwrap();
     let file = find::find(&[folder.path().to_owned()], TEST_FILE).files.remove(0);
     let case = case::read(&file, &mut Vec::new()).remove(0);
-    let world = world::World::load(&case, Timestamp::UNIX_EPOCH);
+    let world = world::World::load(&case, Timestamp::UNIX_EPOCH, None);
     let outcomes = evaluate::evaluate(
         &world,
         world.rulings.first().unwrap(),
@@ -277,6 +277,7 @@ fn settings(folder: &Path, selector: &str) -> Settings {
         file_name: TEST_FILE.to_owned(),
         selector: CaseSelector::parse(selector).unwrap(),
         now: Timestamp::UNIX_EPOCH,
+        registries: None,
     }
 }
 

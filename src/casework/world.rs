@@ -14,6 +14,7 @@ use crate::inventory::{Origin, Scopes, identify, placed};
 use crate::model::{Gvk, PolicyKey, PolicyKind, ResourceId, ResourceKey};
 use crate::policy::{CompanionSource, PolicyRole, PolicySource, role_of};
 
+use super::Registries;
 use super::case::{Case, strings, text};
 use super::facts::Lookups;
 use super::values::{Values, copy};
@@ -67,7 +68,7 @@ pub(super) struct World {
 
 impl World {
     /// Loads everything that a test names.
-    pub(super) fn load(case: &Case, now: Timestamp) -> Self {
+    pub(super) fn load(case: &Case, now: Timestamp, registries: Option<Registries>) -> Self {
         let mut loader = Loader {
             test: case.document.root(),
             folder: &case.folder,
@@ -75,7 +76,7 @@ impl World {
             problems: Vec::new(),
         };
         let mut scopes = Scopes::builtin();
-        let mut lookups = Lookups::default();
+        let mut lookups = Lookups::asking(registries);
         let cluster = loader.cluster_resources(&mut scopes, &mut lookups);
         let context = loader.context(&scopes, &mut lookups);
         let values = loader.values();

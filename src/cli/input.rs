@@ -168,6 +168,12 @@ pub(super) struct FolderArgs<'a> {
     pub(super) asks_registries: bool,
 }
 
+/// The settings under which image registries are asked, without credentials, and nothing else.
+pub(super) fn asks_registries() -> OutsideSettings {
+    let registries = RegistrySettings { is_enabled: true, ..RegistrySettings::default() };
+    OutsideSettings { registries, ..OutsideSettings::default() }
+}
+
 impl FolderInputs {
     /// Reads the manifests and compiles the policies; says what is wrong with them.
     pub(super) async fn read(args: FolderArgs<'_>, state: Option<&State>) -> anyhow::Result<Self> {
@@ -176,9 +182,7 @@ impl FolderInputs {
         let label = label_of(args.paths.iter().chain(args.payloads));
         let mut source = open_folder(&label, &folder, &extra, &payloads, state, args.trusts_digests);
         if args.asks_registries {
-            let registries = RegistrySettings { is_enabled: true, ..RegistrySettings::default() };
-            let settings = OutsideSettings { registries, ..OutsideSettings::default() };
-            source = source.with_registries(Outside::new(settings));
+            source = source.with_registries(Outside::new(asks_registries()));
         }
         let listing = source.policies().await?;
         for problem in &listing.problems {

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tokio::runtime::Handle;
 
 use super::{Exit, input, say};
-use crate::casework::{self, CaseSelector, Settings, TEST_FILE, TableOptions};
+use crate::casework::{self, CaseSelector, Registries, Settings, TEST_FILE, TableOptions};
 use crate::output::{self, Style};
+use crate::outside::Outside;
 
 /// What `patrol test` is asked.
 #[derive(Debug, Args)]
@@ -31,6 +33,9 @@ pub(super) struct TestArgs {
     /// The name of the test files in a folder
     #[arg(short, long, value_name = "NAME", default_value = TEST_FILE)]
     file_name: String,
+    /// Let policies ask image registries, without credentials
+    #[arg(long)]
+    registry: bool,
 }
 
 #[expect(clippy::doc_markdown, reason = "the comments are help texts")]
@@ -47,11 +52,14 @@ enum Format {
 /// Runs the command. The exit code is 1 if a check fails, else 2 if some input could not be used or there was nothing to run.
 pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
     let selector = CaseSelector::parse(&args.test_case_selector).context("--test-case-selector")?;
+    // It has to outlive the run, which asks through it.
+    let runtime = args.registry.then(super::runtime).transpose()?;
     let settings = Settings {
         paths: args.paths.clone(),
         file_name: args.file_name.clone(),
         selector,
         now: input::now(),
+        registries: runtime.as_ref().map(|runtime| registries(runtime.handle().clone())),
     };
     let run = casework::run(&settings);
     for problem in run.all_problems() {
@@ -81,6 +89,12 @@ pub(super) fn run(args: &TestArgs) -> anyhow::Result<Exit> {
         1 => Exit::Findings,
         _ => Exit::BadInput,
     })
+}
+
+/// Asks registries on a runtime, from threads that are not its own.
+fn registries(runtime: Handle) -> Registries {
+    let outside = Outside::new(input::asks_registries());
+    Registries::new(move |key| runtime.block_on(outside.fact(key)))
 }
 
 fn nothing_to_run(args: &TestArgs) -> String {

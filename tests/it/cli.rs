@@ -28,9 +28,9 @@ pub(crate) struct Place {
 /// What a run came to.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    stdout: String,
+    pub(crate) stdout: String,
     stderr: String,
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
 }
 
 impl Place {
@@ -50,7 +50,7 @@ impl Place {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -73,7 +73,7 @@ impl Place {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         ran(self.command(arguments))
     }
 

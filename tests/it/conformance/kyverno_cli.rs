@@ -92,6 +92,7 @@ fn the_listed_kyverno_test_cases_pass() {
         file_name: casework::TEST_FILE.to_owned(),
         selector: CaseSelector::default(),
         now: "2026-11-22T00:00:00Z".parse().unwrap(),
+        registries: None,
     };
     let all = casework::run(&settings);
     let mut runs: BTreeMap<&str, Vec<&CaseRun>> = BTreeMap::new();

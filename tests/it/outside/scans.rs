@@ -83,3 +83,34 @@ async fn a_registry_is_asked_where_the_flag_says_so_and_never_believed_for_longe
     let (_, pairs, result) = scan(place, &["--registry"]).await;
     assert_eq!((pairs, result.as_str()), ([1, 0, 0], "signed/check: pass"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_asks_a_registry_where_the_flag_says_so() {
+    let (registry, place, _) = signed().await;
+    let other = registry.image("corp/other", Some("1"), "amd64");
+    assert!(!other.is_empty());
+    let unsigned = std::fs::read_to_string(place.path("m/pod.yaml")).expect("the Pod");
+    let unsigned = unsigned.replace("corp/app:1", "corp/other:1").replace("\"a\"", "\"b\"");
+    place.write("m/other.yaml", unsigned);
+    place.write(
+        "kyverno-test.yaml",
+        "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: t}\n\
+         policies: [p/signed.yaml]\nresources: [m/pod.yaml, m/other.yaml]\nresults:\n\
+         - {policy: signed, rule: check, kind: Pod, resources: [a], result: pass}\n\
+         - {policy: signed, rule: check, kind: Pod, resources: [b], result: fail}\n",
+    );
+    let run = |place: Place, more: &'static [&'static str]| async move {
+        tokio::task::spawn_blocking(move || {
+            let ran = place.run(&[&["test", ".", "-o", "json"], more].concat());
+            (place, ran)
+        })
+        .await
+        .expect("a test")
+    };
+    let (place, ran) = run(place, &[]).await;
+    assert_eq!((ran.code, registry.state().requests.len()), (Some(1), 0), "{ran:?}");
+    assert!(ran.stdout.contains("without `--registry`"), "{ran:?}");
+    let (_, ran) = run(place, &["--registry"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!registry.state().requests.is_empty());
+}
