@@ -51,13 +51,14 @@ pub enum FactKey {
     Image(String),
     /// The digest that an image's reference stands for, as a text.
     ImageDigest(String),
-    /// What cosign has attached to an image: a list of `mediaType`, `digest`, `annotations` and `payload` (base64).
+    /// What is attached to an image: a list of `mediaType`, `digest`, `annotations` and `payload` (base64).
     Attached {
         /// The repository that it is in, with its registry.
         repository: String,
         /// The image's digest.
         digest: String,
-        /// `sig` for signatures, `att` for attestations.
+        /// Of what cosign keeps under tags, `sig` for signatures and `att` for attestations; of what refers to the image, `bundles` for
+        /// Sigstore's bundles and `referrer TYPE` for the first artifact of that type.
         suffix: String,
     },
     /// Policy parameters (VAP `paramRef`) or any object or list by its API path parts; `name` empty for a list.

@@ -8,6 +8,7 @@ mod access;
 mod cache;
 mod challenge;
 mod reference;
+mod referrers;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -80,8 +81,9 @@ struct Manifest {
 struct Descriptor {
     media_type: String,
     digest: String,
+    artifact_type: String,
     platform: Option<Platform>,
-    annotations: serde_json::Map<String, serde_json::Value>,
+    annotations: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -165,14 +167,22 @@ impl Registries<'_> {
         Ok(builder.finish())
     }
 
-    /// What cosign has attached to a digest by the tag `sha256-….SUFFIX`: the layers of that manifest, each with
-    /// `mediaType`, `digest`, `annotations` and its bytes as base64 in `payload`.
+    /// What is attached to a digest: layers, each with `mediaType`, `digest`, `annotations` and its bytes as base64 in `payload`. They are
+    /// those of the manifest under cosign's tag `sha256-….SUFFIX`, or of what refers to the digest, as [`crate::model::FactKey`] tells it.
     pub(super) async fn attached(
         self,
         repository: &str,
         digest: &str,
         suffix: &str,
     ) -> Result<Document, RegistryError> {
+        match suffix.split_once(' ') {
+            Some(("referrer", artifact_type)) => self.referrer(repository, digest, artifact_type).await,
+            _ if suffix == "bundles" => self.bundles(repository, digest).await,
+            _ => self.tagged(repository, digest, suffix).await,
+        }
+    }
+
+    async fn tagged(self, repository: &str, digest: &str, suffix: &str) -> Result<Document, RegistryError> {
         let tag = format!("{}.{suffix}", digest.replacen(':', "-", 1));
         let reference = Reference::parse(&format!("{repository}:{tag}")).map_err(RegistryError::unusable)?;
         let repository = Repository::new(&reference.registry, &reference.repository);
@@ -185,15 +195,10 @@ impl Registries<'_> {
         }
         let mut n_bytes_left = limits::ATTACHED_BYTES_MAX;
         let mut layers = Vec::new();
-        for layer in manifest.layers {
+        for layer in &manifest.layers {
             let payload = self.blob(&repository, &layer.digest, n_bytes_left).await?;
             n_bytes_left -= payload.len();
-            layers.push(serde_json::json!({
-                "mediaType": layer.media_type,
-                "digest": layer.digest,
-                "annotations": layer.annotations,
-                "payload": STANDARD.encode(&payload),
-            }));
+            layers.push(attached_layer(layer, &payload));
         }
         parse(serde_json::Value::Array(layers).to_string().as_bytes())
     }
@@ -237,6 +242,16 @@ impl Registries<'_> {
         let body = self.access.get(self, repository, &asked).await?;
         checked(&format!("{repository}/{path}"), digest, body)
     }
+}
+
+/// A layer with its bytes.
+fn attached_layer(layer: &Descriptor, payload: &[u8]) -> serde_json::Value {
+    serde_json::json!({
+        "mediaType": layer.media_type,
+        "digest": layer.digest,
+        "annotations": layer.annotations,
+        "payload": STANDARD.encode(payload),
+    })
 }
 
 /// The bytes, if they are what a digest says; a tag says nothing.

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::server::serve;
+use super::signing::Layer;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -30,6 +31,10 @@ pub(crate) struct State {
     /// Type and content by `repository/tag` and `repository/digest`.
     manifests: BTreeMap<String, (&'static str, Vec<u8>)>,
     blobs: BTreeMap<String, Vec<u8>>,
+    /// What refers to `repository/digest`, as an index lists it.
+    referrers: BTreeMap<String, Vec<Value>>,
+    /// Whether it lists referrers itself, not by a tag.
+    pub(super) lists_referrers: bool,
     /// `METHOD /path` of each request.
     pub(crate) requests: Vec<String>,
     /// User and password without which there is no token; a token is asked for if there is a login.
@@ -110,26 +115,42 @@ impl Registry {
         self.manifest(repository, Some(tag), INDEX, &index)
     }
 
-    /// Pushes what is attached to a digest: each layer's type, annotations and content.
-    pub(super) fn attach(
-        &self,
-        repository: &str,
-        digest: &str,
-        suffix: &str,
-        layers: &[(&str, Value, Vec<u8>)],
-    ) {
-        let layers: Vec<Value> = layers
-            .iter()
-            .map(|(media_type, annotations, content)| {
-                json!({
-                    "mediaType": media_type, "annotations": annotations,
-                    "digest": self.blob(content), "size": content.len(),
-                })
+    fn layers(&self, layers: &[Layer]) -> Vec<Value> {
+        let pushed = |(media_type, annotations, content): &Layer| {
+            json!({
+                "mediaType": media_type, "annotations": annotations,
+                "digest": self.blob(content), "size": content.len(),
             })
-            .collect();
+        };
+        layers.iter().map(pushed).collect()
+    }
+
+    /// Pushes what is attached to a digest: each layer's type, annotations and content.
+    pub(super) fn attach(&self, repository: &str, digest: &str, suffix: &str, layers: &[Layer]) {
+        let layers = self.layers(layers);
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": {}, "layers": layers});
         let tag = format!("{}.{suffix}", digest.replace(':', "-"));
         self.manifest(repository, Some(&tag), MANIFEST, &manifest);
+    }
+
+    /// Pushes an artifact that refers to a digest: its layers' type, annotations and content.
+    pub(super) fn refer(&self, repository: &str, digest: &str, artifact_type: &str, layers: &[Layer]) {
+        let layers = self.layers(layers);
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": artifact_type, "config": {}, "layers": layers,
+            "subject": {"digest": digest},
+        });
+        let own = self.manifest(repository, None, MANIFEST, &manifest);
+        let entry = json!({"mediaType": MANIFEST, "artifactType": artifact_type, "digest": own, "size": 1});
+        let mut state = self.state();
+        let listed = state.referrers.entry(format!("{repository}/{digest}")).or_default();
+        listed.push(entry);
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed});
+        let lists_referrers = state.lists_referrers;
+        drop(state);
+        if !lists_referrers {
+            self.manifest(repository, Some(&digest.replace(':', "-")), INDEX, &index);
+        }
     }
 
     /// Puts something else where a digest says what is there.
@@ -171,6 +192,12 @@ impl State {
                     .unwrap(),
                 None => empty(StatusCode::NOT_FOUND),
             },
+            "referrers" if self.lists_referrers => {
+                let listed = self.referrers.get(&format!("{repository}/{name}")).cloned().unwrap_or_default();
+                let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).to_string();
+                Response::builder().header(header::CONTENT_TYPE, INDEX).body(Body::from(index)).unwrap()
+            }
+            "referrers" => empty(StatusCode::NOT_FOUND),
             _ if self.redirects_blobs => {
                 let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
                 let to = format!("http://{}/elsewhere/{name}", host.replace("127.0.0.1", "localhost"));
@@ -200,7 +227,7 @@ impl State {
     }
 }
 
-/// `/v2/REPOSITORY/manifests/NAME` and the same with `blobs`.
+/// `/v2/REPOSITORY/manifests/NAME` and the same with `blobs` and `referrers`.
 fn taken_apart(path: &str) -> Option<(&str, &str, &str)> {
     let (rest, name) = path.strip_prefix("/v2/")?.rsplit_once('/')?;
     let (repository, kind) = rest.rsplit_once('/')?;

@@ -10,6 +10,8 @@ use super::registry::{Registry, digest};
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 const IN_TOTO: &str = "application/vnd.in-toto+json";
+/// Sigstore's bundles.
+pub(super) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// A layer of what is attached to an image.
 pub(super) type Layer = (&'static str, Value, Vec<u8>);
@@ -81,6 +83,16 @@ pub(super) fn attestation(of: &str, predicate_type: &str, predicate: &Value, key
     });
     let annotations = json!({"dev.cosignproject.cosign/signature": "", "predicateType": predicate_type});
     (DSSE, annotations, envelope.to_string().into_bytes())
+}
+
+/// A bundle of Sigstore with a signed statement, vouched for by a key.
+pub(super) fn bundle(of: &str, predicate_type: &str, predicate: &Value, key: &Key) -> Layer {
+    let (_, _, envelope) = attestation(of, predicate_type, predicate, key);
+    let envelope: Value = serde_json::from_slice(&envelope).expect("JSON");
+    let bundle = json!({
+        "mediaType": BUNDLE, "verificationMaterial": {"publicKey": {"hint": "a"}}, "dsseEnvelope": envelope,
+    });
+    (BUNDLE, Value::Null, bundle.to_string().into_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {
