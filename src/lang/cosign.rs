@@ -2,7 +2,8 @@
 //!
 //! Pure: what a registry holds comes as the fact [`crate::model::FactKey::Attached`], what is trusted comes from the policy,
 //! and the answer is a function of both. Formats and error texts are those of cosign's `pkg/cosign/verify.go` and
-//! `specs/SIGNATURE_SPEC.md`: simple signing payloads, DSSE envelopes with in-toto statements, bundles of Rekor.
+//! `specs/SIGNATURE_SPEC.md`: simple signing payloads, DSSE envelopes with in-toto statements, bundles of Rekor, bundles of
+//! Sigstore among an image's referrers.
 //!
 //! Keys and certificates that a policy gives are trusted; keyless signatures, Notary's and those of key management
 //! services need roots or services that are not there, which callers say.
@@ -10,8 +11,11 @@
 mod bundle;
 mod key;
 mod layer;
+mod sigstore;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -20,6 +24,7 @@ use crate::limits;
 
 pub(crate) use key::{Hash, PublicKey};
 pub(crate) use layer::Layer;
+pub(crate) use sigstore::{Bundle, verify_bundles};
 
 /// Why something does not count as signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +89,8 @@ pub(crate) struct Claim {
     pub(crate) digest: String,
     /// What the signer noted besides.
     pub(crate) annotations: serde_json::Map<String, Value>,
+    /// What stands beside the signature in the registry, which nobody has signed.
+    pub(crate) beside: BTreeMap<String, String>,
 }
 
 /// A verified statement about an image (in-toto).
@@ -92,6 +99,8 @@ pub(crate) struct Statement {
     pub(crate) predicate_type: String,
     /// The whole statement.
     pub(crate) value: Value,
+    /// What stands beside the attestation in the registry, which nobody has signed.
+    pub(crate) beside: BTreeMap<String, String>,
 }
 
 /// The signatures of an image that count.
@@ -111,7 +120,7 @@ pub(crate) fn verify_signatures(
         trust.key.verify(&layer.payload, &signature).map_err(Unverified::No)?;
         let claim = read_claim(&layer.payload, digest).map_err(Unverified::No)?;
         trust.log.verify(layer, &trust.key)?;
-        Ok(claim)
+        Ok(Claim { beside: layer.annotations.clone(), ..claim })
     };
     any_of(layers, one, "no matching signatures")
 }
@@ -131,15 +140,15 @@ pub(crate) fn verify_attestations(
         let body = envelope.verified(&trust.key).map_err(Unverified::No)?;
         let statement = read_statement(&body, digest).map_err(Unverified::No)?;
         trust.log.verify(layer, &trust.key)?;
-        Ok(statement)
+        Ok(Statement { beside: layer.annotations.clone(), ..statement })
     };
     any_of(layers, one, "no matching attestations")
 }
 
 /// What counts of several; an answer that cannot be given is told only if nothing counts.
-fn any_of<T>(
-    layers: &[Layer],
-    one: impl Fn(&Layer) -> Result<T, Unverified>,
+fn any_of<L, T>(
+    layers: &[L],
+    one: impl Fn(&L) -> Result<T, Unverified>,
     none: &str,
 ) -> Result<Vec<T>, Unverified> {
     let (mut verified, mut refusals, mut unknown) = (Vec::new(), Vec::new(), None);
@@ -166,7 +175,7 @@ fn read_claim(payload: &[u8], digest: &str) -> Result<Claim, String> {
         return Err(format!("invalid or missing digest in claim: {claimed}"));
     }
     let annotations = value.get("optional").and_then(Value::as_object).cloned().unwrap_or_default();
-    Ok(Claim { digest: digest.to_owned(), annotations })
+    Ok(Claim { digest: digest.to_owned(), annotations, beside: BTreeMap::new() })
 }
 
 /// An in-toto statement, if it is about the image.
@@ -181,19 +190,22 @@ fn read_statement(body: &[u8], digest: &str) -> Result<Statement, String> {
         return Err("no matching subject digest found".to_owned());
     }
     let predicate_type = value.get("predicateType").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Statement { predicate_type, value })
+    Ok(Statement { predicate_type, value, beside: BTreeMap::new() })
 }
 
 /// A DSSE envelope.
-#[derive(serde::Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
+    #[serde(default)]
     payload_type: String,
+    #[serde(default)]
     payload: String,
+    #[serde(default)]
     signatures: Vec<EnvelopeSignature>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Clone, Debug, serde::Deserialize)]
 struct EnvelopeSignature {
     sig: String,
 }

@@ -23,6 +23,17 @@ pub const VARIABLES: &str = "kyverno.variables";
 /// The libraries of Kyverno's policies without variables (`pkg/cel/compiler/env.go`). Comprehensions over two variables, which came and
 /// went with versions of Kyverno, are known.
 pub fn base_environment() -> Environment {
+    let env = common_environment().with_lenient_or_value();
+    env.with_functions(data::ENTRIES).with_functions(image::ENTRIES).with_functions(lookups::COMMON)
+}
+
+/// What expressions over an image's reference, which is `ref`, may name.
+pub fn image_reference_environment() -> Environment {
+    common_environment().with_functions(image::ENTRIES).with_variable("ref", Type::String)
+}
+
+/// The libraries that are the API server's too.
+fn common_environment() -> Environment {
     use KubernetesLibrary as Own;
     let env = Environment::standard()
         .with_homogeneous_literals()
@@ -38,8 +49,7 @@ pub fn base_environment() -> Environment {
         .with_library(Library::Regex);
     let own =
         [Own::Cidr, Own::Format, Own::Ip, Own::Lists, Own::Regex, Own::Urls, Own::Quantity, Own::Semver];
-    let env = own.into_iter().fold(env, |env, library| library.add_to(env)).with_lenient_or_value();
-    env.with_functions(data::ENTRIES).with_functions(image::ENTRIES).with_functions(lookups::COMMON)
+    own.into_iter().fold(env, |env, library| library.add_to(env))
 }
 
 /// The environment of a policy of `policies.kyverno.io`: the variables of admission policies, and the

@@ -28,13 +28,14 @@ pub(super) struct Exception {
     priority: i64,
 }
 
-/// How far an exception that allows images or values goes.
+/// What an exception that allows images or values says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// It only allows these.
     UnlessAllowing,
-    /// It takes the whole policy away, and says `skip`.
-    Always,
+    /// It says nothing, since the policy cannot ask for what it allows; one that holds is not undone by one that cannot be evaluated.
+    /// Its result is always `skip`.
+    Whole,
 }
 
 /// What exceptions say about a resource.
@@ -96,9 +97,13 @@ pub(super) fn apply<'d>(
         if exception.expires_at.is_some_and(|at| at <= frame.inputs.now) {
             continue;
         }
+        let is_partial = !exception.images.is_empty() || !exception.values.is_empty();
         match holds(&exception.conditions) {
             Ok(false) => continue,
+            Ok(true) if reach == Reach::Whole && is_partial => continue,
             Ok(true) => matched.push(exception),
+            Err(EvalError::Pending) => return Excepted::Failed(EvalError::Pending),
+            Err(_) if reach == Reach::Whole && !matched.is_empty() => continue,
             Err(error) => return Excepted::Failed(error),
         }
         if let Some(at) = exception.expires_at {
@@ -109,7 +114,7 @@ pub(super) fn apply<'d>(
         matched.iter().flat_map(|exception| list(exception)).map(String::as_str).collect()
     };
     let (images, values) = (texts(|e| &e.images), texts(|e| &e.values));
-    if !matched.is_empty() && (reach == Reach::Always || (images.is_empty() && values.is_empty())) {
+    if !matched.is_empty() && images.is_empty() && values.is_empty() {
         return Excepted::Yes(outcome(&matched, reach));
     }
     frame.set_exceptions(images, values);

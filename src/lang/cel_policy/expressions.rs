@@ -126,25 +126,17 @@ impl Expressions {
     /// # Errors
     /// Which expression is refused, and why.
     pub(crate) fn compile(spec: &Spec<'_>, dialect: Dialect) -> Result<Self, String> {
-        Self::compile_in(spec, dialect, dialect.environment())
-    }
-
-    /// Compiles a policy's expressions in an environment of its own.
-    ///
-    /// # Errors
-    /// Which expression is refused, and why.
-    pub(super) fn compile_in(spec: &Spec<'_>, dialect: Dialect, env: Environment) -> Result<Self, String> {
-        let (compiled, refusals) = Self::compile_all(spec, dialect, env);
+        let (compiled, refusals) = Self::compile_in(spec, dialect, dialect.environment());
         refusals.first().map_or(Ok(compiled), |refusal| Err(refusal.to_string()))
     }
 
     /// What is wrong with a policy's expressions, in the order in which they are compiled.
     pub(crate) fn refusals(spec: &Spec<'_>, dialect: Dialect) -> Vec<Refusal> {
-        Self::compile_all(spec, dialect, dialect.environment()).1
+        Self::compile_in(spec, dialect, dialect.environment()).1
     }
 
-    /// Compiles what can be compiled; a variable that is refused may be anything.
-    fn compile_all(spec: &Spec<'_>, dialect: Dialect, env: Environment) -> (Self, Vec<Refusal>) {
+    /// Compiles what can be compiled, in an environment of the caller's, and tells the rest; a variable that is refused may be anything.
+    pub(super) fn compile_in(spec: &Spec<'_>, dialect: Dialect, env: Environment) -> (Self, Vec<Refusal>) {
         let mut compiled = Self {
             dialect,
             meanings: Vec::new(),
@@ -228,13 +220,23 @@ impl Expressions {
         conditions.iter().enumerate().map(compile).collect()
     }
 
-    /// Compiles an expression of any type that stands beside the usual ones.
+    /// What the policy's expressions may name, its variables among it.
+    pub(super) fn environment(&self) -> &Environment {
+        &self.env
+    }
+
+    /// Compiles an expression that stands beside the usual ones and has one of these types, none: any.
     ///
     /// # Errors
     /// Why it is refused.
-    pub(super) fn extra(&self, source: &str, place: &str) -> Result<Expression, String> {
-        let field = Field { path: place, kinds: &[], emptiness: "" };
-        self.expression(source, &field).map_err(|refusal| refusal.to_string())
+    pub(super) fn beside(
+        &self,
+        env: &Environment,
+        source: &str,
+        place: &str,
+        kinds: &[Type],
+    ) -> Result<Expression, Refusal> {
+        self.compiled(env, source, &Field { path: place, kinds, emptiness: "" })
     }
 
     fn add_variables(&mut self, variables: &[Node<'_>], refusals: &mut Vec<Refusal>) {
@@ -317,6 +319,11 @@ impl Expressions {
 }
 
 impl Refusal {
+    /// Of a field that holds no expression.
+    pub(super) fn of_field(place: &str, source: &str, why: String) -> Self {
+        Self::invalid(&Field { path: place, kinds: &[], emptiness: "" }, source, why)
+    }
+
     /// Of an expression as a whole.
     fn new(field: &Field<'_>, why: String) -> Self {
         let message = format!("spec.{}: {why}", field.path);
@@ -331,7 +338,7 @@ impl Refusal {
 }
 
 /// An expression that is not refused.
-fn kept(compiled: Result<Expression, Refusal>, refusals: &mut Vec<Refusal>) -> Option<Expression> {
+pub(super) fn kept(compiled: Result<Expression, Refusal>, refusals: &mut Vec<Refusal>) -> Option<Expression> {
     compiled.map_err(|refusal| refusals.push(refusal)).ok()
 }
 

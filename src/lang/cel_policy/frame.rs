@@ -88,6 +88,11 @@ impl<'d> Frame<'d> {
         let _ = self.images.set(images);
     }
 
+    /// What a policy about images may name, once it is said.
+    pub(super) fn images(&self) -> Option<&ImageNames<'d>> {
+        self.images.get()
+    }
+
     /// Computes an expression.
     pub(super) fn value(&self, expression: &'d Expression) -> Outcome<'d> {
         expression.program.evaluate(self, &self.budget)
@@ -237,8 +242,7 @@ impl<'d> Activation<'d> for Frame<'d> {
     }
 
     fn call_host(&self, function: &str, args: &[Value<'d>]) -> Outcome<'d> {
-        if let Some(answer) = self.images.get().and_then(|images| images.answer(function, args, self.inputs))
-        {
+        if let Some(answer) = self.images.get().and_then(|images| images.answer(self, function, args)) {
             return answer;
         }
         let is_namespaced = self.expressions.dialect == Dialect::Kyverno { is_namespaced: true };

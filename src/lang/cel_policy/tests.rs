@@ -84,7 +84,7 @@ fn run(compiled: &Compiled, object: &str, known: &[(FactKey, &str)]) -> Run {
                 for key in keys {
                     let found = known.iter().find(|(known, _)| *known == key);
                     let absent = match key {
-                        FactKey::ImageDigest(_) => FactValue::Refused("setting `images.registry`".into()),
+                        FactKey::Image(_) => FactValue::Refused("setting `images.registry`".into()),
                         _ => FactValue::Missing,
                     };
                     let value =
@@ -372,14 +372,53 @@ fn a_binding_restricts_all_equivalent_versions_unless_it_is_exact() {
 
 #[test]
 fn images_that_a_policy_is_about_need_a_registry() {
-    let spec =
-        |glob: &str| validating(&format!(r#""matchImageReferences":[{{"glob":"{glob}"}}],"validations":[]"#));
-    let about = policy(PolicyKind::ImageValidatingPolicy, &spec("nginx*"), &[]);
-    let about = run(&about, POD, &[]);
-    assert_eq!(about.outcomes[0].status, Status::Error);
-    assert!(about.outcomes[0].message.contains("images.registry"));
-    let other = policy(PolicyKind::ImageValidatingPolicy, &spec("ghcr.io/*"), &[]);
-    assert_eq!(told(&run(&other, POD, &[])), [("p", Status::Pass, "success")]);
+    let spec = |glob: &str, settings: &str| {
+        validating(&format!(
+            r#""matchImageReferences":[{{"glob":"{glob}"}}],"validationConfigurations":{{{settings}}},"validations":[]"#
+        ))
+    };
+    let outcome = |glob: &str, settings: &str| {
+        let run = run(&policy(PolicyKind::ImageValidatingPolicy, &spec(glob, settings), &[]), POD, &[]);
+        let [(_, status, message)] = told(&run)[..] else { panic!("{:?}", run.outcomes) };
+        (status, message.to_owned())
+    };
+    let tag = outcome("nginx*", "");
+    assert_eq!(tag, (Status::Fail, "image nginx:1 does not have a digest".to_owned()));
+    let (status, message) = outcome("nginx*", r#""verifyDigest":false"#);
+    assert!(status == Status::Error && message.contains("images.registry"), "{message}");
+    assert_eq!(outcome("ghcr.io/*", ""), (Status::Pass, "success".to_owned()));
+}
+
+#[test]
+fn exceptions_that_only_allow_images_say_nothing_of_image_policies() {
+    let exception = |name: &str, condition: &str, more: &str| {
+        companion(
+            PolicyRole::CelException,
+            name,
+            &format!(r#"{{"spec":{{"matchConditions":[{{"expression":"{condition}"}}]{more}}}}}"#),
+        )
+    };
+    let partial = exception("partial", "true", r#","images":["nginx*"]"#);
+    let whole = exception("whole", "true", r#","reportResult":"pass""#);
+    let broken = exception("broken", "object.spec.absent == 1", "");
+    let spec = validating(r#""validations":[]"#);
+    for (exceptions, wanted) in [
+        (vec![partial.clone()], (Status::Fail, "image nginx:1 does not have a digest")),
+        (vec![partial, whole.clone()], (Status::Skip, "rule is skipped due to policy exception: whole")),
+        (
+            vec![whole.clone(), broken.clone()],
+            (Status::Skip, "rule is skipped due to policy exception: whole"),
+        ),
+        (vec![broken, whole], (Status::Error, "failed to evaluate policy: no such key: absent")),
+    ] {
+        let run = run(&policy(PolicyKind::ImageValidatingPolicy, &spec, &exceptions), POD, &[]);
+        let told: Vec<_> = told(&run).into_iter().map(|(_, status, message)| (status, message)).collect();
+        assert_eq!(told, [wanted]);
+    }
+    let refused = policy(PolicyKind::ImageValidatingPolicy, &spec, &[exception("refused", "objct.a", "")]);
+    let [error] = &refused.evaluator.certain_errors()[..] else { panic!("an error") };
+    assert!(error.message.starts_with("policy exception refused: "), "{}", error.message);
+    assert_eq!(run(&refused, POD, &[]).outcomes[0].status, Status::Error);
 }
 
 #[test]

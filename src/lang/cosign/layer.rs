@@ -15,10 +15,15 @@ const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 pub(crate) struct Layer {
     pub(super) payload: Vec<u8>,
     digest: String,
-    annotations: BTreeMap<String, String>,
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 impl Layer {
+    /// Its bytes.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     /// The layers of the fact; what cannot be read has no bytes, and so no signature.
     pub(crate) fn all(attached: Node<'_>) -> Vec<Self> {
         let text =

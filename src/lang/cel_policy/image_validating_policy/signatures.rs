@@ -6,15 +6,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::Reference;
+use super::attestors::{Attestation, Attestor, Signers, unknown};
+use super::references::References;
+use super::rules::Images;
 use crate::document::Node;
 use crate::gostd::image;
 use crate::lang::Inputs;
 use crate::lang::cel::{Entry, Environment, EvalError, Key, Text, Type, Value};
-use crate::lang::cel_policy::frame::{Outcome, key};
+use crate::lang::cel_policy::frame::{Frame, Outcome, key};
 use crate::lang::cel_policy::library;
 use crate::lang::cosign::{
-    Hash, Layer, Log, PublicKey, Trust, Unverified, verify_attestations, verify_signatures,
+    Bundle, Layer, Log, Trust, Unverified, verify_attestations, verify_bundles, verify_signatures,
 };
 use crate::model::{FactKey, FactValue};
 
@@ -50,140 +52,35 @@ const FUNCTIONS: &[Entry] = &[
     .volatile(),
 ];
 
-/// What short names of predicate types stand for (cosign's `pkg/cosign/attestation`).
-const PREDICATE_TYPES: [(&str, &str); 9] = [
-    ("custom", "https://cosign.sigstore.dev/attestation/v1"),
-    ("cyclonedx", "https://cyclonedx.org/bom"),
-    ("link", "https://in-toto.io/Link/v1"),
-    ("openvex", "https://openvex.dev/ns"),
-    ("slsaprovenance", "https://slsa.dev/provenance/v0.2"),
-    ("slsaprovenance1", "https://slsa.dev/provenance/v1"),
-    ("spdx", "https://spdx.dev/Document"),
-    ("spdxjson", "https://spdx.dev/Document"),
-    ("vuln", "https://cosign.sigstore.dev/attestation/vuln/v1"),
-];
-
-/// Adds the functions, and the variables `images`, `attestors` and `attestations`.
+/// Adds the functions, and the variables `images`, `attestors` and `attestations`. What exceptions allow is not known to these policies.
 pub(super) fn add_to(env: Environment) -> Environment {
-    env.with_functions(FUNCTIONS)
+    env.without_variable("exceptions")
+        .with_functions(FUNCTIONS)
         .with_variable("images", Type::map(Type::String, Type::list(Type::String)))
         .with_variable("attestors", Type::map(Type::String, Type::Dyn))
         .with_variable("attestations", Type::map(Type::String, Type::String))
 }
 
-/// Whom a policy trusts, and about what.
-#[derive(Debug)]
-pub(super) struct Signatures {
-    attestors: BTreeMap<String, Attestor>,
-    /// The predicate's type by the attestation's name; `None` for those among an image's referrers.
-    attestations: BTreeMap<String, Option<String>>,
-}
-
-#[derive(Debug)]
-struct Attestor {
-    trust: Result<Trust, Unverified>,
-    /// Where its signatures are, if not beside the image.
-    repository: Option<String>,
-    annotations: BTreeMap<String, String>,
-}
-
-fn text<'d>(node: Node<'d>, path: &[&str]) -> &'d str {
-    node.path(path).and_then(Node::as_str).unwrap_or_default()
-}
-
-fn part<'d>(node: Node<'d>, key: &str) -> Option<Node<'d>> {
-    node.get(key).filter(|part| !part.is_null())
-}
-
-fn unknown(what: &str) -> Unverified {
-    Unverified::Unknown(what.to_owned())
-}
-
-impl Signatures {
-    pub(super) fn compile(spec: Node<'_>) -> Self {
-        let named = |key: &str| part(spec, key).into_iter().flat_map(Node::items);
-        let name = |node: Node<'_>| text(node, &["name"]).to_owned();
-        let of_type = |node: Node<'_>| {
-            let of_type = Some(text(node, &["intoto", "type"])).filter(|of_type| !of_type.is_empty())?;
-            let known = PREDICATE_TYPES.iter().find(|(short, _)| *short == of_type);
-            Some(known.map_or(of_type, |(_, long)| long).to_owned())
-        };
-        Self {
-            attestors: named("attestors").map(|node| (name(node), Attestor::compile(node))).collect(),
-            attestations: named("attestations").map(|node| (name(node), of_type(node))).collect(),
-        }
-    }
-}
-
-impl Attestor {
-    fn compile(node: Node<'_>) -> Self {
-        let repository = text(node, &["cosign", "source", "repository"]);
-        let annotations = node.path(&["cosign", "annotations"]).into_iter().flat_map(Node::entries);
-        Self {
-            trust: trust(node),
-            repository: (!repository.is_empty()).then(|| repository.to_owned()),
-            annotations: annotations
-                .map(|(key, value)| (key.to_owned(), value.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-        }
-    }
-}
-
-fn trust(node: Node<'_>) -> Result<Trust, Unverified> {
-    let Some(cosign) = part(node, "cosign") else {
-        return Err(unknown("only signatures of cosign are verified, not Notary's"));
-    };
-    if !text(cosign, &["source", "tagPrefix"]).is_empty() {
-        return Err(unknown("signatures under a prefix of tags are not looked for"));
-    }
-    let ignores_log = cosign.path(&["ctlog", "insecureIgnoreTlog"]).and_then(Node::as_bool) == Some(true);
-    let log = Log::of(ignores_log, text(cosign, &["ctlog", "rekorPubKey"]))?;
-    if part(cosign, "keyless").is_some() {
-        return Err(Unverified::keyless());
-    }
-    let key = if let Some(key) = part(cosign, "key") {
-        match text(key, &["data"]) {
-            "" => return Err(unknown("the key is not in the policy: only `key.data` is read")),
-            data => PublicKey::from_pem(data, Hash::of(text(key, &["hashAlgorithm"]))?)?,
-        }
-    } else {
-        let chain = text(cosign, &["certificate", "certChain", "value"]);
-        let ignores_sct = cosign.path(&["ctlog", "insecureIgnoreSCT"]).and_then(Node::as_bool) == Some(true);
-        match text(cosign, &["certificate", "cert", "value"]) {
-            "" => return Err(unknown("there is neither a key nor a certificate in the policy")),
-            _ if !chain.is_empty() && !ignores_sct => {
-                return Err(unknown(
-                    "whether a certificate transparency log holds the certificate is not known: set `ctlog.insecureIgnoreSCT`",
-                ));
-            }
-            certificate => PublicKey::from_certificate(certificate, chain)?,
-        }
-    };
-    Ok(Trust { key, log })
-}
-
 /// What the names of a policy mean for one resource, and what was verified of its images.
 #[derive(Debug)]
 pub(in crate::lang::cel_policy) struct ImageNames<'d> {
-    signatures: &'d Signatures,
-    references: &'d [Reference],
+    signers: &'d Signers,
+    references: &'d References,
     images: Value<'d>,
     /// Verified statements, by image and predicate type.
     payloads: RefCell<BTreeMap<(String, String), serde_json::Value>>,
+    /// Whether anybody was satisfied, by the image that somebody was asked about.
+    asked: RefCell<BTreeMap<String, bool>>,
 }
 
 impl<'d> ImageNames<'d> {
     /// The names for the images that the policy is about, by where they stand.
-    pub(super) fn new(
-        signatures: &'d Signatures,
-        references: &'d [Reference],
-        images: super::Images,
-    ) -> Self {
+    pub(super) fn new(signers: &'d Signers, references: &'d References, images: Images) -> Self {
         let list = |images: Vec<String>| Value::list(images.into_iter().map(Value::string).collect());
         let images = Value::map(
             images.into_iter().map(|(name, images)| (Key::String(Text::from(name)), list(images))).collect(),
         );
-        Self { signatures, references, images, payloads: RefCell::default() }
+        Self { signers, references, images, payloads: RefCell::default(), asked: RefCell::default() }
     }
 
     /// `images`
@@ -196,107 +93,114 @@ impl<'d> ImageNames<'d> {
         let attestor = |name: &'d String| {
             (Key::String(Text::Borrowed(name)), Value::map(vec![(key("name"), Value::borrowed(name))]))
         };
-        Value::map(self.signatures.attestors.keys().map(attestor).collect())
+        Value::map(self.signers.attestors.keys().map(attestor).collect())
     }
 
     /// `attestations`: each is its name.
     pub(in crate::lang::cel_policy) fn attestations(&self) -> Value<'d> {
         let attestation = |name: &'d String| (Key::String(Text::Borrowed(name)), Value::borrowed(name));
-        Value::map(self.signatures.attestations.keys().map(attestation).collect())
+        Value::map(self.signers.attestations.keys().map(attestation).collect())
+    }
+
+    /// Why one of the images is not verified, if one is not.
+    pub(super) fn unverified(&self, images: &[String]) -> Option<String> {
+        let asked = self.asked.borrow();
+        images.iter().find_map(|image| match asked.get(image) {
+            Some(true) => None,
+            Some(false) => Some(format!("image {image} failed signature or attestation verification")),
+            None => Some(format!(
+                "image {image} is not verified: the policy asked for no signature or attestation of it"
+            )),
+        })
     }
 
     /// Answers a function; `None` if it is none of these.
     pub(in crate::lang::cel_policy) fn answer(
         &self,
+        frame: &Frame<'d>,
         function: &str,
         args: &[Value<'d>],
-        inputs: &'d Inputs<'d>,
     ) -> Option<Outcome<'d>> {
         Some(match function {
-            SIGNATURES => self.verify(args, 1, inputs, |image, repository, digest, attestor, trust| {
-                let layers = attached(repository, digest, "sig", inputs)?;
-                let claims = verify_signatures(&layers, digest, trust)?;
-                let says_all = |claim: &crate::lang::cosign::Claim| {
-                    attestor.annotations.iter().all(|(key, value)| {
-                        claim.annotations.get(key).and_then(serde_json::Value::as_str) == Some(value)
-                    })
-                };
-                if claims.iter().any(says_all) {
-                    Ok(())
-                } else {
-                    Err(Unverified::No(format!("no signature of {image} matched the annotations")).into())
-                }
-            }),
-            ATTESTATIONS => self.predicate_type(args).and_then(|of_type| {
-                self.verify(args, 2, inputs, |image, repository, digest, _, trust| {
-                    let layers = attached(repository, digest, "att", inputs)?;
-                    let statements = verify_attestations(&layers, digest, trust)?;
-                    let statement = statements.into_iter().find(|s| s.predicate_type == of_type);
-                    let statement = statement.ok_or_else(|| {
-                        Unverified::No(format!("required predicate type {of_type} not found"))
-                    })?;
-                    let place = (image.to_owned(), of_type.clone());
-                    self.payloads.borrow_mut().insert(place, statement.value);
+            SIGNATURES => self.verify(frame, args, 1, signed),
+            ATTESTATIONS => self.attestation(args).and_then(|attestation| {
+                self.verify(frame, args, 2, |asked| {
+                    for (predicate_type, value) in asked.attested(attestation)? {
+                        let place = (asked.image.to_owned(), predicate_type);
+                        self.payloads.borrow_mut().insert(place, value);
+                    }
                     Ok(())
                 })
             }),
-            PAYLOAD => self.predicate_type(args).and_then(|of_type| {
-                let place = (string(args, 0)?.to_owned(), of_type);
-                let payloads = self.payloads.borrow();
-                payloads.get(&place).map(value_of).ok_or(EvalError::Fixed(
-                    "intoto attestation payload cannot be fetch before verifying intoto attestation",
-                ))
-            }),
-            DATA => library::image_data(inputs, args),
+            PAYLOAD => self.payload(frame, args),
+            DATA => library::image_data(frame.inputs, args),
             _ => return None,
         })
     }
 
-    /// The predicate's type of the attestation that the second argument names.
-    fn predicate_type(&self, args: &[Value<'d>]) -> Result<String, EvalError> {
+    /// The attestation that the second argument names.
+    fn attestation(&self, args: &[Value<'d>]) -> Result<&'d Attestation, EvalError> {
         let name = string(args, 1)?;
-        match self.signatures.attestations.get(name) {
-            None => Err(EvalError::failed(format!("attestation not found in policy: {name}"))),
-            Some(None) => Err(EvalError::failed(format!(
-                "the attestation {name} is among an image's referrers, which are not looked at"
-            ))),
-            Some(Some(of_type)) => Ok(of_type.clone()),
+        let absent = || EvalError::failed(format!("attestation not found in policy: {name}"));
+        self.signers.attestations.get(name).ok_or_else(absent)
+    }
+
+    /// What an attestation says: what was verified of one of cosign's, and the first referrer of its type as it is.
+    fn payload(&self, frame: &Frame<'d>, args: &[Value<'d>]) -> Outcome<'d> {
+        let image = string(args, 0)?;
+        let failed = |why: &str| EvalError::failed(format!("failed to get payload: {why}"));
+        match self.attestation(args)? {
+            Attestation::Nothing => Err(failed("the attestation is of no type")),
+            // The reference keeps payloads by the type itself, and looks for them by what is written.
+            Attestation::InToto { written, .. } => {
+                let payloads = self.payloads.borrow();
+                payloads.get(&(image.to_owned(), written.clone())).map(value_of).ok_or_else(|| {
+                    failed("intoto attestation payload cannot be fetch before verifying intoto attestation")
+                })
+            }
+            Attestation::Referrer(artifact_type) => {
+                let (digest, own) = (digest_of(image, frame.inputs)?, repository_of(image)?);
+                let suffix = format!("referrer {artifact_type}");
+                let layers = attached(&own, &digest, &suffix, frame.inputs).map_err(|stop| match stop {
+                    Stop::Pending => EvalError::Pending,
+                    Stop::Unverified(Unverified::No(why) | Unverified::Unknown(why)) => failed(&why),
+                })?;
+                let absent = || failed(&format!("artifact of type {artifact_type} not found"));
+                let layer = layers.first().ok_or_else(absent)?;
+                let read = serde_json::from_slice(layer.payload());
+                read.map(|value| value_of(&value)).map_err(|error| failed(&format!("it is no JSON: {error}")))
+            }
         }
     }
 
     /// How many of the attestors, the argument at that position, are satisfied with the image that the first one names.
     fn verify(
         &self,
+        frame: &Frame<'d>,
         args: &[Value<'d>],
         at: usize,
-        inputs: &'d Inputs<'d>,
-        ask: impl Fn(&str, &str, &str, &Attestor, &Trust) -> Result<(), Stop>,
+        ask: impl Fn(&Asked<'_, 'd>) -> Result<(), Stop>,
     ) -> Outcome<'d> {
         let image = string(args, 0)?;
         let attestors = args.get(at).and_then(Value::as_list).ok_or(NO_SUCH_OVERLOAD)?;
-        if !self.references.is_empty() && !self.references.iter().any(|reference| reference.is_about(image)) {
-            return Ok(Value::Int(0));
-        }
-        let digest = digest_of(image, inputs)?;
-        let parts = image::Reference::parse(image)
-            .map_err(|error| EvalError::failed(format!("failed to parse image {image}: {error}")))?;
-        let slash = if parts.domain.is_empty() { "" } else { "/" };
-        let own = format!("{}{slash}{}", parts.domain, parts.path);
-        let (mut n_satisfied, mut is_pending) = (0, false);
+        let mut named = Vec::new();
         for attestor in attestors.iter() {
             let name = attestor.as_map().and_then(|attestor| attestor.get_str("name"));
-            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
-            let Some(attestor) = self.signatures.attestors.get(name) else {
+            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let Some(attestor) = self.signers.attestors.get(&name) else {
                 return Err(EvalError::failed(format!("attestor not found in policy: {name}")));
             };
-            let answer = match &attestor.trust {
-                Ok(trust) => {
-                    let repository = attestor.repository.as_deref().unwrap_or(&own);
-                    ask(image, repository, &digest, attestor, trust)
-                }
-                Err(error) => Err(error.clone().into()),
-            };
-            match answer {
+            let trust = attestor.trust(&name, frame)?;
+            named.push((name, attestor, trust));
+        }
+        if !self.references.are_about(image, &frame.budget)? {
+            return Ok(Value::Int(0));
+        }
+        let (digest, own) = (digest_of(image, frame.inputs)?, repository_of(image)?);
+        let (mut n_satisfied, mut is_pending) = (0, false);
+        for (name, attestor, trust) in &named {
+            let repository = attestor.repository.as_deref().unwrap_or(&own);
+            match ask(&Asked { image, repository, digest: &digest, attestor, trust, inputs: frame.inputs }) {
                 Ok(()) => n_satisfied += 1,
                 Err(Stop::Unverified(Unverified::No(_))) => {}
                 Err(Stop::Unverified(Unverified::Unknown(why))) => {
@@ -305,7 +209,92 @@ impl<'d> ImageNames<'d> {
                 Err(Stop::Pending) => is_pending = true,
             }
         }
-        if is_pending { Err(EvalError::Pending) } else { Ok(Value::Int(n_satisfied)) }
+        if is_pending {
+            return Err(EvalError::Pending);
+        }
+        if !named.is_empty() {
+            *self.asked.borrow_mut().entry(image.to_owned()).or_default() |= n_satisfied > 0;
+        }
+        Ok(Value::Int(n_satisfied))
+    }
+}
+
+/// What one attestor is asked about an image.
+struct Asked<'a, 'd> {
+    image: &'a str,
+    repository: &'a str,
+    digest: &'a str,
+    attestor: &'a Attestor,
+    trust: &'a Result<Trust, Unverified>,
+    inputs: &'d Inputs<'d>,
+}
+
+impl Asked<'_, '_> {
+    fn trust(&self) -> Result<&Trust, Stop> {
+        self.trust.as_ref().map_err(|unverified| unverified.clone().into())
+    }
+
+    /// What is attached to the image: Sigstore's bundles if there are any, and only otherwise what has the suffix.
+    fn attached(&self, suffix: &str) -> Result<(Vec<Bundle>, Vec<Layer>), Stop> {
+        let ask = |suffix| attached(self.repository, self.digest, suffix, self.inputs);
+        let bundles = Bundle::all(&ask("bundles")?);
+        let layers = if bundles.is_empty() { ask(suffix)? } else { Vec::new() };
+        Ok((bundles, layers))
+    }
+
+    /// The predicate type and the text of the statements that the attestor has signed.
+    fn attested(&self, attestation: &Attestation) -> Result<Vec<(String, serde_json::Value)>, Stop> {
+        let Attestation::InToto { predicate_type, .. } = attestation else {
+            return Err(if self.attestor.is_cosign {
+                no("cosign signs no referrers".to_owned())
+            } else {
+                unknown("signatures of referrers are Notary's, which are not verified").into()
+            });
+        };
+        let trust = self.trust()?;
+        let (bundles, layers) = self.attached("att")?;
+        let mut statements = if bundles.is_empty() {
+            let statements = verify_attestations(&layers, self.digest, trust)?;
+            // The reference counts an attestation by tag only if the log vouches for it, whatever the policy says of the log.
+            if matches!(trust.log, Log::Ignored) {
+                return Err(no("cosign bundle verification failed".to_owned()));
+            }
+            statements
+        } else {
+            verify_bundles(&bundles, self.digest, trust)?
+        };
+        statements.retain(|statement| {
+            statement.predicate_type == *predicate_type && self.is_noted(&statement.beside)
+        });
+        if statements.is_empty() || predicate_type.is_empty() {
+            return Err(no(format!("required predicate type {predicate_type} not found")));
+        }
+        Ok(statements.into_iter().map(|statement| (statement.predicate_type, statement.value)).collect())
+    }
+
+    /// Whether the annotations that the attestor wants stand beside a signature in the registry: the reference does not look at those that were
+    /// signed.
+    fn is_noted(&self, beside: &BTreeMap<String, String>) -> bool {
+        let noted = |key: &String| beside.get(key).map(String::as_str).unwrap_or_default();
+        self.attestor.annotations.iter().all(|(key, value)| noted(key) == value)
+    }
+}
+
+/// Whether the attestor has signed the image.
+fn signed(asked: &Asked<'_, '_>) -> Result<(), Stop> {
+    let trust = asked.trust()?;
+    let (bundles, layers) = asked.attached("sig")?;
+    let beside: Vec<_> = if bundles.is_empty() {
+        let claims = verify_signatures(&layers, asked.digest, trust)?;
+        claims.into_iter().map(|claim| claim.beside).collect()
+    } else {
+        let statements = verify_bundles(&bundles, asked.digest, trust)?;
+        statements.into_iter().map(|statement| statement.beside).collect()
+    };
+    if beside.iter().any(|beside| asked.is_noted(beside)) {
+        Ok(())
+    } else {
+        Err(no(format!("no signature of {} matched the annotations", asked.image)))
     }
 }
 
@@ -321,6 +310,10 @@ impl From<Unverified> for Stop {
     }
 }
 
+fn no(why: String) -> Stop {
+    Unverified::No(why).into()
+}
+
 fn string<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v str, EvalError> {
     args.get(at).and_then(Value::as_str).ok_or(NO_SUCH_OVERLOAD)
 }
@@ -328,12 +321,26 @@ fn string<'v>(args: &'v [Value<'_>], at: usize) -> Result<&'v str, EvalError> {
 /// The digest that an image's reference stands for.
 fn digest_of(image: &str, inputs: &Inputs<'_>) -> Result<String, EvalError> {
     let failed = |why: &str| Err(EvalError::failed(format!("failed to get imagedata: {why}")));
-    match inputs.fact(&FactKey::ImageDigest(image.to_owned())) {
+    match inputs.fact(&FactKey::Image(image.to_owned())) {
         None => Err(EvalError::Pending),
-        Some(FactValue::Found(digest)) => Ok(digest.root().as_str().unwrap_or_default().to_owned()),
+        Some(FactValue::Found(data)) => {
+            let resolved = data.root().get("resolvedImage").and_then(Node::as_str).unwrap_or_default();
+            match resolved.split_once('@') {
+                Some((_, digest)) => Ok(digest.to_owned()),
+                None => failed("its digest is not known"),
+            }
+        }
         Some(FactValue::Missing) => failed("image tag not found"),
         Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => failed(message),
     }
+}
+
+/// The repository of an image, with its registry.
+fn repository_of(image: &str) -> Result<String, EvalError> {
+    let parts = image::Reference::parse(image)
+        .map_err(|error| EvalError::failed(format!("failed to parse image {image}: {error}")))?;
+    let slash = if parts.domain.is_empty() { "" } else { "/" };
+    Ok(format!("{}{slash}{}", parts.domain, parts.path))
 }
 
 /// What is attached to an image; nothing where the registry knows of nothing.
@@ -347,7 +354,9 @@ fn attached(repository: &str, digest: &str, suffix: &str, inputs: &Inputs<'_>) -
         None => Err(Stop::Pending),
         Some(FactValue::Found(layers)) => Ok(Layer::all(layers.root())),
         Some(FactValue::Missing) => Ok(Vec::new()),
-        Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => Err(unknown(message).into()),
+        Some(FactValue::Failed { message, .. } | FactValue::Refused(message)) => {
+            Err(Unverified::Unknown(message.clone()).into())
+        }
     }
 }
 
