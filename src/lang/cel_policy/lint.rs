@@ -1,7 +1,7 @@
 //! What a linter says of policies that are written in CEL: every expression that the checker refuses, with the place of each fault.
 
-use super::Dialect;
-use super::expressions::{Expressions, Refusal, Spec, items};
+use super::expressions::{Expressions, Refusal, Spec};
+use super::{Dialect, image_validating_policy};
 use crate::document::Node;
 use crate::lang::Lint;
 use crate::model::PolicyKind;
@@ -22,8 +22,7 @@ pub(crate) fn lint(source: &PolicySource) -> Lint {
         | PolicyKind::MutatingPolicy
         | PolicyKind::NamespacedMutatingPolicy => Expressions::refusals(&Spec::of(spec), kyverno),
         PolicyKind::ImageValidatingPolicy | PolicyKind::NamespacedImageValidatingPolicy => {
-            let conditions = Spec { match_conditions: items(spec, "matchConditions"), ..Spec::default() };
-            Expressions::refusals(&conditions, kyverno)
+            image_validating_policy::refusals(spec, kyverno)
         }
         PolicyKind::ValidatingAdmissionPolicy | PolicyKind::MutatingAdmissionPolicy => {
             let has_params = spec.get("paramKind").is_some_and(|kind| !kind.is_empty());
@@ -71,6 +70,7 @@ mod tests {
             (PolicyKind::ValidatingPolicy, kyverno),
             (PolicyKind::ValidatingAdmissionPolicy, "must evaluate to bool but got int"),
             (PolicyKind::MutatingPolicy, kyverno),
+            (PolicyKind::ImageValidatingPolicy, kyverno),
         ] {
             let wanted = [
                 "spec.matchConditions[0].expression Some((0, 1)) undeclared reference to 'objct' (in container '')",
@@ -83,8 +83,47 @@ mod tests {
                 assert!(found.starts_with(wanted), "{found}");
             }
         }
-        assert_eq!(errors(PolicyKind::ImageValidatingPolicy, spec).len(), 1);
         assert_eq!(errors(PolicyKind::GeneratingPolicy, spec), [""; 0]);
+    }
+
+    #[test]
+    fn all_that_an_image_policy_says_is_looked_at() {
+        let spec = r#"{"matchConditions":[{"expression":"true && x"}],
+            "matchImageReferences":[{"glob":"[a"},{"expression":"ref == 1"},{"expression":"ref"},{}],
+            "images":[{"name":"a","expression":"[variables.v]"},{"name":"b","expression":"'b'"}],
+            "variables":[{"name":"v","expression":"images.b"},{"name":"w","expression":"variables.x"}],
+            "attestors":[{"name":"k","cosign":{"key":{"expression":"variables.v +"}}},
+                {"name":"c","cosign":{"certificate":{"cert":{"expression":"a"},"certChain":{"expression":"b"}},
+                    "trustedRoot":{"expression":"c"}}},
+                {"name":"n","notary":{"certs":{"expression":"d"},"tsaCerts":{"expression":"e"}}}],
+            "validations":[{"expression":"verifyImageSignatures('a', [attestors.k])"},
+                {"expression":"exceptions.allowedImages == []","messageExpression":"1"}],
+            "auditAnnotations":[{"key":"a","valueExpression":"2"}]}"#;
+        let wanted = [
+            "spec.matchConditions[0].expression Some((8, 9))",
+            "spec.matchImageReferences[0].glob Some((0, 1)) unexpected end of input",
+            "spec.matchImageReferences[1].expression Some((4, 5)) found no matching overload for '_==_'",
+            "spec.matchImageReferences[2].expression Some((0, 1)) output is expected to be of type bool",
+            "spec.matchImageReferences[3] Some((0, 1)) it has neither",
+            "spec.images[0].expression Some((10, 11)) undefined field 'v'",
+            "spec.images[1].expression Some((0, 1)) output is expected to be",
+            "spec.variables[1].expression Some((9, 10)) undefined field 'x'",
+            "spec.attestors[0].cosign.key.expression Some((13, 14)) Syntax error",
+            "spec.attestors[1].cosign.certificate.cert.expression Some((0, 1)) undeclared reference to 'a'",
+            "spec.attestors[1].cosign.certificate.certChain.expression Some((0, 1)) undeclared reference to 'b'",
+            "spec.attestors[1].cosign.trustedRoot.expression Some((0, 1)) undeclared reference to 'c'",
+            "spec.attestors[2].notary.certs.expression Some((0, 1)) undeclared reference to 'd'",
+            "spec.attestors[2].notary.tsaCerts.expression Some((0, 1)) undeclared reference to 'e'",
+            "spec.validations[0].expression Some((0, 1)) output is expected to be of type bool",
+            "spec.validations[1].expression Some((0, 1)) undeclared reference to 'exceptions'",
+            "spec.validations[1].messageExpression Some((0, 1)) output is expected to be of type string",
+            "spec.auditAnnotations[0].valueExpression Some((0, 1)) output is expected to be",
+        ];
+        let found = errors(PolicyKind::NamespacedImageValidatingPolicy, spec);
+        assert_eq!(found.len(), wanted.len(), "{found:#?}");
+        for (found, wanted) in found.iter().zip(wanted) {
+            assert!(found.starts_with(wanted), "{found} is not {wanted}");
+        }
     }
 
     #[test]
