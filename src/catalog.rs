@@ -43,7 +43,7 @@ pub struct CompiledPolicy {
 }
 
 /// Part of every policy's fingerprint: raised when the same policy may give other outcomes than before.
-pub const ENGINE_VERSION: u64 = 2;
+pub const ENGINE_VERSION: u64 = 3;
 
 /// Annotations of a policy that change its outcomes.
 const MEANINGFUL_ANNOTATIONS: [&str; 1] = ["pod-policies.kyverno.io/autogen-controllers"];
