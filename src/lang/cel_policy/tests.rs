@@ -390,6 +390,35 @@ fn images_that_a_policy_is_about_need_a_registry() {
 }
 
 #[test]
+fn images_of_pods_and_their_controllers_are_known_by_kind_and_group() {
+    let template = r#"{"template":{"spec":{"containers":[{"image":"a:1"}]}}}"#;
+    let pod = r#"{"containers":[{"image":"a:1"}],"volumes":[{"name":"v"},{"name":"w","image":{"reference":"b:1"}}]}"#;
+    let job = format!(r#"{{"jobTemplate":{{"spec":{template}}}}}"#);
+    let spec = |resources: &str, expression: &str| {
+        format!(
+            r#"{{"matchConstraints":{{"resourceRules":[{{"apiGroups":["*"],"apiVersions":["*"],"operations":["CREATE"],
+            "resources":["{resources}"]}}]}},"validationConfigurations":{{"verifyDigest":false}},
+            "matchImageReferences":[{{"glob":"none"}}],"validations":[{{"expression":"{expression}"}}]}}"#
+        )
+    };
+    for (api_version, kind, resources, object, expression) in [
+        ("v1", "Pod", "pods", pod, "images.containers == [] && images.imageVolumes == []"),
+        ("apps/v1", "Deployment", "deployments", template, "images.containers == []"),
+        ("batch/v1", "Job", "jobs", template, "images.containers == []"),
+        ("batch/v1", "CronJob", "cronjobs", &job, "images.containers == []"),
+        ("batch.volcano.sh/v1", "Job", "jobs", "{}", "images == {}"),
+        ("apps/v1beta1", "Deployment", "deployments", template, "images == {}"),
+    ] {
+        let object = format!(
+            r#"{{"apiVersion":"{api_version}","kind":"{kind}","metadata":{{"name":"a"}},"spec":{object}}}"#
+        );
+        let compiled = policy(PolicyKind::ImageValidatingPolicy, &spec(resources, expression), &[]);
+        let run = run(&compiled, &object, &[]);
+        assert_eq!(told(&run), [("p", Status::Pass, "success")], "{api_version} {kind}");
+    }
+}
+
+#[test]
 fn exceptions_that_only_allow_images_say_nothing_of_image_policies() {
     let exception = |name: &str, condition: &str, more: &str| {
         companion(

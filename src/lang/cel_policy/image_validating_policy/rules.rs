@@ -25,11 +25,20 @@ const EXTRACTORS: [(&str, &str); 4] = [
     ("imageVolumes", "SPEC.?volumes.orValue([]).filter(e, has(e.image)).map(e, e.image.reference)"),
 ];
 
-/// Where kinds keep their Pod spec.
-const POD_SPECS: [(&[&str], &str); 3] = [
-    (&["Pod"], "spec"),
-    (&["DaemonSet", "Deployment", "Job", "ReplicaSet", "StatefulSet"], "spec.template.spec"),
-    (&["CronJob"], "spec.jobTemplate.spec.template.spec"),
+/// Where kinds keep their Pod spec, with their API groups; all are of version `v1`.
+const POD_SPECS: [(&[(&str, &str)], &str); 3] = [
+    (&[("", "Pod")], "spec"),
+    (
+        &[
+            ("apps", "DaemonSet"),
+            ("apps", "Deployment"),
+            ("batch", "Job"),
+            ("apps", "ReplicaSet"),
+            ("apps", "StatefulSet"),
+        ],
+        "spec.template.spec",
+    ),
+    (&[("batch", "CronJob")], "spec.jobTemplate.spec.template.spec"),
 ];
 
 /// The fields with expressions in the order in which the reference compiles them; the first that is refused is what it tells.
@@ -70,8 +79,8 @@ pub(super) enum Invalid {
 /// Where images stand.
 #[derive(Debug)]
 struct Extractor {
-    /// The kinds that it is for; none: any.
-    kinds: &'static [&'static str],
+    /// The groups and kinds that it is for; none: any.
+    kinds: &'static [(&'static str, &'static str)],
     /// The name in `images`.
     name: String,
     expression: Expression,
@@ -102,11 +111,12 @@ impl Rules {
         // The policy's variables are not known where its images stand.
         let images = [Type::list(Type::String), Type::Dyn, Type::list(Type::Dyn)];
         let mut extractors = Vec::new();
-        let mut add = |kinds: &'static [&'static str], name: &str, text: &str, place: &str| {
-            let expression = kept(expressions.beside(&env, text, place, &images), &mut refusals);
-            let name = name.to_owned();
-            extractors.extend(expression.map(|expression| Extractor { kinds, name, expression }));
-        };
+        let mut add =
+            |kinds: &'static [(&'static str, &'static str)], name: &str, text: &str, place: &str| {
+                let expression = kept(expressions.beside(&env, text, place, &images), &mut refusals);
+                let name = name.to_owned();
+                extractors.extend(expression.map(|expression| Extractor { kinds, name, expression }));
+            };
         for (kinds, path) in POD_SPECS {
             for (name, text) in EXTRACTORS {
                 let text = text.replace("SPEC", &format!("(object != null ? object : oldObject).{path}"));
@@ -132,9 +142,13 @@ impl Rules {
 
     /// The images of the resource that the policy is about.
     fn images<'d>(&'d self, frame: &Frame<'d>) -> Result<Images, EvalError> {
-        let kind = frame.inputs.resource.key.kind.as_str();
+        let resource = frame.inputs.resource;
+        let is_of = |(group, kind): &(&str, &str)| {
+            resource.key.group == *group && resource.key.kind == *kind && resource.version == "v1"
+        };
+        let is_for = |e: &&Extractor| e.kinds.is_empty() || e.kinds.iter().any(is_of);
         let mut found = Images::new();
-        for extractor in self.extractors.iter().filter(|e| e.kinds.is_empty() || e.kinds.contains(&kind)) {
+        for extractor in self.extractors.iter().filter(is_for) {
             // The policy's own extractor takes the place of another one of its name.
             found.retain(|(name, _)| *name != extractor.name);
             let value = frame.value(&extractor.expression)?;
