@@ -57,8 +57,8 @@ pub enum FactKey {
         repository: String,
         /// The image's digest.
         digest: String,
-        /// Of what cosign keeps under tags, `sig` for signatures and `att` for attestations; of what refers to the image, `bundles` for
-        /// Sigstore's bundles and `referrer TYPE` for the first artifact of that type.
+        /// Of what cosign keeps under tags, `sig` for signatures and `att` for attestations, or `sig PREFIX` where something stands before
+        /// the tag; of what refers to the image, `bundles` for Sigstore's bundles and `referrer TYPE` for the first artifact of that type.
         suffix: String,
     },
     /// Policy parameters (VAP `paramRef`) or any object or list by its API path parts; `name` empty for a list.

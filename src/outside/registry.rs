@@ -177,13 +177,20 @@ impl Registries<'_> {
     ) -> Result<Document, RegistryError> {
         match suffix.split_once(' ') {
             Some(("referrer", artifact_type)) => self.referrer(repository, digest, artifact_type).await,
-            _ if suffix == "bundles" => self.bundles(repository, digest).await,
-            _ => self.tagged(repository, digest, suffix).await,
+            Some((suffix, prefix)) => self.tagged(repository, digest, suffix, prefix).await,
+            None if suffix == "bundles" => self.bundles(repository, digest).await,
+            None => self.tagged(repository, digest, suffix, "").await,
         }
     }
 
-    async fn tagged(self, repository: &str, digest: &str, suffix: &str) -> Result<Document, RegistryError> {
-        let tag = format!("{}.{suffix}", digest.replacen(':', "-", 1));
+    async fn tagged(
+        self,
+        repository: &str,
+        digest: &str,
+        suffix: &str,
+        prefix: &str,
+    ) -> Result<Document, RegistryError> {
+        let tag = format!("{prefix}{}.{suffix}", digest.replacen(':', "-", 1));
         let reference = Reference::parse(&format!("{repository}:{tag}")).map_err(RegistryError::unusable)?;
         let repository = Repository::new(&reference.registry, &reference.repository);
         let manifest = read(&self.manifest(&repository, &reference.identifier, &MANIFEST_TYPES).await?)?;

@@ -309,6 +309,21 @@ async fn annotations_are_those_that_stand_beside_a_signature() {
 }
 
 #[tokio::test]
+async fn signatures_may_be_in_another_repository_and_under_other_tags() {
+    let (registry, image, digest) = world().await;
+    let key = Key::new();
+    let layer = signature(claim(&digest, &Value::Null), &key);
+    registry.attach_under("corp/signatures", &format!("v1-{}", digest.replace(':', "-")), "sig", &[layer]);
+    let mut cosign = by(&key);
+    for (repository, prefix, wanted) in
+        [("corp/signatures", "v1-", PASSES), ("corp/signatures", "", FAILS), ("corp/app", "v1-", FAILS)]
+    {
+        cosign["source"] = json!({"repository": registry.name(repository), "tagPrefix": prefix});
+        assert_eq!(told(&one(&cosign, SIGNED), &[&image], &open()).await, wanted, "{repository} {prefix}");
+    }
+}
+
+#[tokio::test]
 async fn sigstores_bundles_among_the_referrers_count_and_nothing_beside_them() {
     for lists_referrers in [true, false] {
         let (registry, image, digest) = world().await;

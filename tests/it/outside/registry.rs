@@ -127,10 +127,14 @@ impl Registry {
 
     /// Pushes what is attached to a digest: each layer's type, annotations and content.
     pub(super) fn attach(&self, repository: &str, digest: &str, suffix: &str, layers: &[Layer]) {
+        self.attach_under(repository, &digest.replace(':', "-"), suffix, layers);
+    }
+
+    /// The same with the tag's first part given.
+    pub(super) fn attach_under(&self, repository: &str, tag: &str, suffix: &str, layers: &[Layer]) {
         let layers = self.layers(layers);
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": {}, "layers": layers});
-        let tag = format!("{}.{suffix}", digest.replace(':', "-"));
-        self.manifest(repository, Some(&tag), MANIFEST, &manifest);
+        self.manifest(repository, Some(&format!("{tag}.{suffix}")), MANIFEST, &manifest);
     }
 
     /// Pushes an artifact that refers to a digest: its layers' type, annotations and content.

@@ -54,6 +54,8 @@ pub(super) struct Attestor {
     pub(super) is_cosign: bool,
     /// Where its signatures are, if not beside the image.
     pub(super) repository: Option<String>,
+    /// What stands before the tags of its signatures.
+    pub(super) tag_prefix: String,
     pub(super) annotations: BTreeMap<String, String>,
     signer: Signer,
     log: Result<Log, Unverified>,
@@ -217,6 +219,7 @@ impl Compiler<'_> {
         Attestor {
             is_cosign: cosign.is_some(),
             repository: (!repository.is_empty()).then(|| repository.to_owned()),
+            tag_prefix: text(node, &["cosign", "source", "tagPrefix"]).to_owned(),
             annotations: annotations
                 .map(|(key, value)| (key.to_owned(), value.as_str().unwrap_or_default().to_owned()))
                 .collect(),
@@ -238,9 +241,6 @@ impl Compiler<'_> {
                 self.computed(node, &["cosign", "certificate", "certChain"]),
             ),
         };
-        if !text(cosign, &["source", "tagPrefix"]).is_empty() {
-            return Signer::Nobody(unknown("signatures under a prefix of tags are not looked for"));
-        }
         if part(cosign, "keyless").is_some() {
             return Signer::Nobody(Unverified::keyless());
         }

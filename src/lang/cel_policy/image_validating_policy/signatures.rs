@@ -236,9 +236,13 @@ impl Asked<'_, '_> {
 
     /// What is attached to the image: Sigstore's bundles if there are any, and only otherwise what has the suffix.
     fn attached(&self, suffix: &str) -> Result<(Vec<Bundle>, Vec<Layer>), Stop> {
-        let ask = |suffix| attached(self.repository, self.digest, suffix, self.inputs);
+        let ask = |suffix: &str| attached(self.repository, self.digest, suffix, self.inputs);
         let bundles = Bundle::all(&ask("bundles")?);
-        let layers = if bundles.is_empty() { ask(suffix)? } else { Vec::new() };
+        let layers = match self.attestor.tag_prefix.as_str() {
+            _ if !bundles.is_empty() => Vec::new(),
+            "" => ask(suffix)?,
+            prefix => ask(&format!("{suffix} {prefix}"))?,
+        };
         Ok((bundles, layers))
     }
 
