@@ -329,6 +329,58 @@ fn lint_points_into_expressions_of_every_language_and_form() {
 }
 
 #[test]
+fn lint_points_into_all_that_an_image_policy_says() {
+    let place = with_tests();
+    place.write("l/images.yaml", IMAGE_POLICY_WITH_MISTAKES);
+    let ran = place.run(&["lint", "l/images.yaml"]).exits(1);
+    expect![[r#"
+        error: unexpected end of input
+         --> l/images.yaml:7:14: ImageValidatingPolicy i: spec.matchImageReferences[0].glob
+          |
+        7 |     - glob: "ghcr.io/[a"
+          |              ^
+
+        error: found no matching overload for 'startsWith' applied to 'string.(int)'
+         --> l/images.yaml:8:33: ImageValidatingPolicy i: spec.matchImageReferences[1].expression
+          |
+        8 |     - expression: ref.startsWith(1)
+          |                                 ^
+
+        error: undefined field 'x'
+          --> l/images.yaml:10:64: ImageValidatingPolicy i: spec.images[0].expression
+           |
+        10 |     - {name: own, expression: "object.spec.own.map(o, variables.x)"}
+           |                                                                ^
+
+        error: undefined field 'kye'
+          --> l/images.yaml:20:22: ImageValidatingPolicy i: spec.attestors[0].cosign.key.expression
+           |
+        20 |             variables.kye
+           |                      ^
+
+        error: undefined field 'cert'
+          --> l/images.yaml:22:58: ImageValidatingPolicy i: spec.attestors[1].cosign.certificate.cert.expression
+           |
+        22 |       cosign: {certificate: {cert: {expression: variables.cert}}}
+           |                                                          ^
+
+        error: output is expected to be of type string
+          --> l/images.yaml:25:26: ImageValidatingPolicy i: spec.validations[0].messageExpression
+           |
+        25 |       messageExpression: images.containers
+           |                          ^
+
+        error: output is expected to be either of type string or null_type
+          --> l/images.yaml:27:38: ImageValidatingPolicy i: spec.auditAnnotations[0].valueExpression
+           |
+        27 |     - {key: images, valueExpression: images.containers}
+           |                                      ^
+
+        policies: 1, errors: 7, warnings: 0
+    "#]].assert_eq(&ran.stdout);
+}
+
+#[test]
 fn lint_names_fields_and_tells_certain_errors_from_warnings() {
     let place = with_tests();
     let ran = place.run(&["lint", "p"]).exits(0);
@@ -363,6 +415,35 @@ fn lint_names_fields_and_tells_certain_errors_from_warnings() {
     place.write("p/broken.yaml", "a: [\n");
     place.run(&["lint", "p"]).exits(2).says(&["p/broken.yaml:"]);
 }
+
+const IMAGE_POLICY_WITH_MISTAKES: &str = r#"apiVersion: policies.kyverno.io/v1
+kind: ImageValidatingPolicy
+metadata: {name: i}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+  matchImageReferences:
+    - glob: "ghcr.io/[a"
+    - expression: ref.startsWith(1)
+  images:
+    - {name: own, expression: "object.spec.own.map(o, variables.x)"}
+  variables:
+    - name: key
+      expression: resource.Get('v1', 'configmaps', 'keys', 'main').data.pub
+  attestors:
+    - name: main
+      cosign:
+        key:
+          expression: |
+            variables.key +
+            variables.kye
+    - name: other
+      cosign: {certificate: {cert: {expression: variables.cert}}}
+  validations:
+    - expression: images.containers.all(i, verifyImageSignatures(i, attestors.main) > 0)
+      messageExpression: images.containers
+  auditAnnotations:
+    - {key: images, valueExpression: images.containers}
+"#;
 
 const POLICIES_WITH_MISTAKES: &str = r#"apiVersion: kyverno.io/v1
 kind: ClusterPolicy
