@@ -2,3 +2,4 @@
 
 mod cross;
 mod kyverno_cli;
+mod reads;
