@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn all_that_an_image_policy_says_is_looked_at() {
-        let spec = r#"{"matchConditions":[{"expression":"true && x"}],
+        let spec = r#"{"matchConditions":[{"expression":"true && x"},{"expression":"variables.v"}],
             "matchImageReferences":[{"glob":"[a"},{"expression":"ref == 1"},{"expression":"ref"},{}],
             "images":[{"name":"a","expression":"[variables.v]"},{"name":"b","expression":"'b'"}],
             "variables":[{"name":"v","expression":"images.b"},{"name":"w","expression":"variables.x"}],
@@ -101,6 +101,7 @@ mod tests {
             "auditAnnotations":[{"key":"a","valueExpression":"2"}]}"#;
         let wanted = [
             "spec.matchConditions[0].expression Some((8, 9))",
+            "spec.matchConditions[1].expression Some((9, 10)) undefined field 'v'",
             "spec.matchImageReferences[0].glob Some((0, 1)) unexpected end of input",
             "spec.matchImageReferences[1].expression Some((4, 5)) found no matching overload for '_==_'",
             "spec.matchImageReferences[2].expression Some((0, 1)) output is expected to be of type bool",

@@ -495,3 +495,22 @@ fn a_policy_about_json_judges_payloads_and_nothing_else() {
     assert!(run(&compiled, POD, &[]).outcomes.is_empty());
     assert_eq!(told(&run(&compiled, r#"{"a":2}"#, &[])), [("", Status::Pass, "success")]);
 }
+
+#[test]
+fn an_image_policy_about_json_says_itself_where_images_are() {
+    let spec = |settings: &str| {
+        format!(
+            r#"{{"evaluation":{{"mode":"JSON"}},"images":[{{"name":"own","expression":"object.images"}}],
+            "validationConfigurations":{{{settings}}},"validations":[{{"expression":"images.own.size() == 0"}}]}}"#
+        )
+    };
+    let outcomes = |settings: &str, object: &str| {
+        let compiled = policy(PolicyKind::ImageValidatingPolicy, &spec(settings), &[]);
+        run(&compiled, object, &[]).outcomes
+    };
+    assert!(outcomes("", POD).is_empty());
+    let [tag] = &outcomes("", r#"{"images":["a:1"]}"#)[..] else { panic!("an outcome") };
+    assert_eq!((tag.status, tag.message.as_str()), (Status::Fail, "image a:1 does not have a digest"));
+    let [none] = &outcomes("", r#"{"images":[]}"#)[..] else { panic!("an outcome") };
+    assert_eq!((none.status, none.message.as_str()), (Status::Pass, "success"));
+}

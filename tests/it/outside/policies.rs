@@ -83,6 +83,10 @@ async fn signatures_are_counted_by_attestor() {
     let absent = registry.name(&format!("corp/app@sha256:{}", "0".repeat(64)));
     let absent = told(&unsigned, &[&image, &absent], &open()).await;
     assert!(absent.starts_with("error") && absent.ends_with("image tag not found"), "{absent}");
+    let arm = registry.image("corp/arm", None, "arm64");
+    let arm = registry.index("corp/arm", "1", &[("arm64", &arm)]);
+    let arm = told(&unsigned, &[&registry.name(&format!("corp/arm@{arm}"))], &open()).await;
+    assert!(arm.starts_with("error") && arm.contains("no child with platform linux/amd64"), "{arm}");
 }
 
 #[tokio::test]
