@@ -1,8 +1,8 @@
 //! Policies whose conditions are CEL: what stands around the expressions, in whatever kind of policy they are written.
 //!
 //! `matching` decides which resources are meant, `expressions` compiles what a policy says once, `frame` gives its names their values for
-//! one resource, `admission` and `validating_policy` judge as the API server and Kyverno do, `mutation` patches a copy and looks whether it
-//! differs. The language itself is `cel`, patches are `patch`.
+//! one resource, `variants` is what all kinds of `policies.kyverno.io` share, `admission` and `validating_policy` judge as the API server and
+//! Kyverno do, `mutation` patches a copy and looks whether it differs. The language itself is `cel`, patches are `patch`.
 
 mod admission;
 mod admission_policy;
@@ -28,6 +28,7 @@ mod selector;
 mod tests;
 mod validating_admission_policy;
 mod validating_policy;
+mod variants;
 
 use std::sync::Arc;
 
@@ -59,6 +60,10 @@ pub(crate) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         kind => not_scanned(format!("a scan has no results of {}", kind.as_str())),
     }
 }
+
+/// Facts are missing; they are noted in the inputs.
+#[derive(Debug)]
+struct Pending;
 
 fn not_scanned(reason: String) -> Compiled {
     Compiled {

@@ -16,10 +16,6 @@ pub(super) struct Binding {
     pub(super) params: Option<ParamSource>,
 }
 
-/// Facts are missing; they are noted in the inputs.
-#[derive(Debug)]
-pub(super) struct Pending;
-
 /// The bindings of a policy of that kind, without those that no report is wanted of.
 pub(super) fn compile(
     companions: &Companions<'_>,

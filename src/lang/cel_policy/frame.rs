@@ -6,14 +6,14 @@
 use std::cell::{Cell, OnceCell};
 
 use super::environment::{Dialect, Meaning};
-use super::expressions::{Expression, Expressions};
+use super::expressions::{Expression, Expressions, Validation};
 use super::image_validating_policy::ImageNames;
 use super::{library, names, request};
 use crate::document::Node;
 use crate::lang::cel::{Activation, Budget, EvalError, Key, Text, Value};
 use crate::lang::{Inputs, Operation, cel_k8s};
 use crate::limits;
-use crate::model::{FactKey, FactValue};
+use crate::model::{self, FactKey, FactValue};
 
 /// The result of an expression.
 pub(super) type Outcome<'d> = Result<Value<'d>, EvalError>;
@@ -126,6 +126,46 @@ impl<'d> Frame<'d> {
             _ if ignores_failures => Ok(false),
             several => Err(EvalError::failed(several.join("; "))),
         }
+    }
+
+    /// What a validation that is not met says; `index` is its position.
+    pub(super) fn reason(&self, index: usize, validation: &'d Validation) -> Result<String, EvalError> {
+        let message = match &validation.message_expression {
+            None => validation.message.clone(),
+            Some(expression) => self.message(expression)?,
+        };
+        let is_said = !message.is_empty();
+        Ok(if is_said { message } else { format!("CEL expression validation failed at index {index}") })
+    }
+
+    /// What a message expression says, or why it says nothing.
+    fn message(&self, expression: &'d Expression) -> Result<String, EvalError> {
+        match self.value(expression) {
+            Ok(value) => Ok(value
+                .as_str()
+                .map_or_else(|| "failed to convert message expression to string".to_owned(), str::to_owned)),
+            Err(EvalError::Pending) => Err(EvalError::Pending),
+            Err(error) => Ok(format!("failed to evaluate message expression: {error}")),
+        }
+    }
+
+    /// Audit annotations become properties of the result; those without text are left out.
+    pub(super) fn annotate(&self, outcome: &mut model::Outcome) -> Result<(), EvalError> {
+        for annotation in &self.expressions.audit_annotations {
+            let name = &annotation.name;
+            let value = self.value(&annotation.expression).map_err(|error| match error {
+                EvalError::Pending => EvalError::Pending,
+                error => EvalError::failed(format!("failed to evaluate auditAnnotation '{name}': {error}")),
+            })?;
+            let Some(text) = value.as_str() else {
+                let message = format!("failed to convert auditAnnotation '{name}' expression");
+                return Err(EvalError::failed(message));
+            };
+            if !text.is_empty() {
+                outcome.properties.insert(name.clone(), text.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// The next random number: the same ones in each run at the same time, so that a run that is repeated with more facts repeats itself.

@@ -25,14 +25,12 @@ use std::sync::Arc;
 use super::exception::{self, Excepted, Reach};
 use super::expressions::Refusal;
 use super::frame::Frame;
-use super::matching::{Answer, MatchConstraints, Place};
-use super::validating_policy::{controllers, is_about_payloads, kinds_of, standing};
-use super::{Dialect, autogen};
-use crate::document::{Document, Node};
+use super::variants::{Variant, Variants, standing};
+use super::{Dialect, Pending};
+use crate::document::Node;
 use crate::lang::cel::{Budget, EvalError};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};
 use crate::limits;
-use crate::matching::Selection;
 use crate::model::{Outcome, Status};
 use crate::policy::{PolicySource, Warning};
 use rules::{Invalid, Rules};
@@ -42,46 +40,17 @@ pub(super) use signatures::ImageNames;
 #[derive(Debug)]
 struct ImagePolicy {
     name: String,
-    namespace: Option<String>,
-    variants: Vec<Variant>,
-}
-
-#[derive(Debug)]
-struct Variant {
-    constraints: MatchConstraints,
-    rules: Result<Rules, Invalid>,
-    ignores_failures: bool,
+    variants: Variants<Result<Rules, Invalid>>,
 }
 
 /// Compiles a policy.
 pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Compiled {
-    let root = source.document.root();
-    let empty = Document::null();
-    let spec = root.get("spec").unwrap_or_else(|| empty.root());
-    let derived = autogen::derive(spec, controllers(spec).as_deref());
     let dialect = Dialect::Kyverno { is_namespaced: source.key.kind.is_namespaced() };
-    let mut variants = Vec::new();
-    for spec in std::iter::once(spec).chain(derived.iter().map(|derived| derived.spec.root())) {
-        let constraints = if is_about_payloads(root) {
-            MatchConstraints::payloads()
-        } else {
-            let Some(node) = spec.get("matchConstraints").filter(|node| !node.is_null()) else { continue };
-            MatchConstraints::compile(node, Place::Kyverno)
-        };
-        variants.push(Variant {
-            constraints,
-            rules: Rules::compile(spec, dialect, companions),
-            ignores_failures: spec.get("failurePolicy").and_then(Node::as_str) == Some("Ignore"),
-        });
-    }
-    let namespace = (!source.key.namespace.is_empty()).then(|| source.key.namespace.clone());
+    let variants = Variants::compile(source, None, |spec, _| Rules::compile(spec, dialect, companions));
     Compiled {
-        selection: Selection {
-            kinds: kinds_of(variants.iter().map(|variant| &variant.constraints)),
-            namespace: namespace.clone(),
-        },
-        evaluator: Arc::new(ImagePolicy { name: source.key.name.clone(), namespace, variants }),
-        standing: standing(root),
+        selection: variants.selection(),
+        standing: standing(source.document.root()),
+        evaluator: Arc::new(ImagePolicy { name: source.key.name.clone(), variants }),
         warnings: Vec::new(),
         rules: Vec::new(),
     }
@@ -92,64 +61,64 @@ pub(super) fn refusals(spec: Node<'_>, dialect: Dialect) -> Vec<Refusal> {
     Rules::compile_all(spec, dialect).1
 }
 
-impl ImagePolicy {
-    fn judge(&self, variant: &Variant, inputs: &Inputs<'_>) -> Result<Option<Outcome>, EvalError> {
-        let error = |rule: &str, message: String| Ok(Some(Outcome::new(rule, Status::Error, message)));
-        match variant.constraints.answer(inputs) {
-            Answer::Yes => {}
-            Answer::No => return Ok(None),
-            Answer::Needs => return Err(EvalError::Pending),
-            Answer::Failed(message) => {
-                return error("match", format!("failed to execute matching: {message}"));
-            }
-        }
-        let rules = match &variant.rules {
-            Ok(rules) => rules,
-            Err(invalid) => return error("evaluation", format!("the policy is not valid: {invalid}")),
-        };
-        let budget = Budget::per_call(limits::CEL_COST_PER_KYVERNO_CALL_MAX);
-        let frame = Frame::new(&rules.expressions, inputs, budget);
-        let holds = |conditions| frame.holds(conditions, variant.ignores_failures);
-        let result = (|| {
-            if !holds(&rules.expressions.match_conditions)? {
-                return Ok(None);
-            }
-            match exception::apply(&rules.exceptions, &frame, Reach::Whole, holds) {
-                Excepted::No => {}
-                Excepted::Yes(outcome) => return Ok(Some(outcome)),
-                Excepted::Failed(error) => return Err(error),
-            }
-            rules.validated(&self.name, &frame).map(Some)
-        })();
-        match result {
-            Err(EvalError::Pending) => Err(EvalError::Pending),
-            Err(failed) => error("evaluation", format!("failed to evaluate policy: {failed}")),
-            done => done,
-        }
-    }
-}
-
 impl Evaluator for ImagePolicy {
     fn evaluate(&self, inputs: &Inputs<'_>) -> Evaluation {
-        if self.namespace.as_ref().is_some_and(|namespace| *namespace != inputs.resource.key.namespace) {
-            return Evaluation::Done(Vec::new());
-        }
         // Of several results the reference reports the first.
-        for variant in &self.variants {
-            match self.judge(variant, inputs) {
+        for variant in self.variants.of(inputs) {
+            match variant.judge(inputs, || self.judge(variant, inputs)) {
                 Ok(None) => {}
                 Ok(Some(outcome)) => return Evaluation::Done(vec![outcome]),
-                Err(_) => return Evaluation::Needs(inputs.needs()),
+                Err(Pending) => return Evaluation::Needs(inputs.needs()),
             }
         }
         Evaluation::Done(Vec::new())
     }
 
     fn certain_errors(&self) -> Vec<Warning> {
-        let refused = |variant: &Variant| match &variant.rules {
+        let refused = |rules: &Result<Rules, Invalid>| match rules {
             Err(Invalid::Exception(why)) => Some(Warning::new("", why.clone())),
             _ => None,
         };
-        self.variants.iter().find_map(refused).into_iter().collect()
+        self.variants.rules().find_map(refused).into_iter().collect()
+    }
+}
+
+impl ImagePolicy {
+    fn judge(
+        &self,
+        variant: &Variant<Result<Rules, Invalid>>,
+        inputs: &Inputs<'_>,
+    ) -> Result<Option<Outcome>, Pending> {
+        let error = |message| Ok(Some(Outcome::new("evaluation", Status::Error, message)));
+        let rules = match &variant.rules {
+            Ok(rules) => rules,
+            Err(invalid) => return error(format!("the policy is not valid: {invalid}")),
+        };
+        match rules.judge(&self.name, inputs, variant.ignores_failures) {
+            Ok(outcome) => Ok(outcome),
+            Err(EvalError::Pending) => Err(Pending),
+            Err(failed) => error(format!("failed to evaluate policy: {failed}")),
+        }
+    }
+}
+
+impl Rules {
+    fn judge(
+        &self,
+        name: &str,
+        inputs: &Inputs<'_>,
+        ignores_failures: bool,
+    ) -> Result<Option<Outcome>, EvalError> {
+        let budget = Budget::per_call(limits::CEL_COST_PER_KYVERNO_CALL_MAX);
+        let frame = Frame::new(&self.expressions, inputs, budget);
+        let holds = |conditions| frame.holds(conditions, ignores_failures);
+        if !holds(&self.expressions.match_conditions)? {
+            return Ok(None);
+        }
+        match exception::apply(&self.exceptions, &frame, Reach::Whole, holds) {
+            Excepted::No => self.validated(name, &frame).map(Some),
+            Excepted::Yes(outcome) => Ok(Some(outcome)),
+            Excepted::Failed(error) => Err(error),
+        }
     }
 }

@@ -5,9 +5,10 @@
 //! Kyverno, which reports the last binding alone, knows no schemas and says nothing where a patch does not apply. Defaults that the API
 //! server fills in behind a patch are not: a patch that takes a default away counts as a change.
 
+use super::Pending;
 use super::admission::{Decision, Judge};
 use super::admission_policy::{self, AdmissionPolicy};
-use super::binding::{self, Binding, Pending};
+use super::binding::{self, Binding};
 use super::expressions::Expressions;
 use super::frame::Frame;
 use super::matching::Answer;

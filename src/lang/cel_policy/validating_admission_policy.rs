@@ -3,9 +3,10 @@
 //! Each binding that means a resource gives one result, with the property `binding`. A policy without a binding says nothing in a scan, as it
 //! does nothing in the API server; a test evaluates it as if a binding without conditions were there.
 
+use super::Pending;
 use super::admission::{Decision, Judge};
 use super::admission_policy::{self, AdmissionPolicy};
-use super::binding::{self, Binding, Pending};
+use super::binding::{self, Binding};
 use super::matching::Answer;
 use super::params::{ParamSource, Params};
 use crate::lang::{Companions, Compiled, Evaluation, Evaluator, Inputs};

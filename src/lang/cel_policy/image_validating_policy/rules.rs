@@ -1,7 +1,7 @@
 //! What an ImageValidatingPolicy says, and what it makes of one resource.
 //!
 //! Upstream: `Evaluate` and `EnforceRequired` in `pkg/image/verification/evaluator/policy.go`, `pkg/cel/compiler/images.go` of Kyverno. The
-//! images of volumes, which 1.19.1 does not know, are looked at as its next release does.
+//! images of volumes are looked at as well, which 1.19.1 does not do.
 
 use super::attestors::Signers;
 use super::references::References;
@@ -13,7 +13,6 @@ use crate::lang::cel_policy::Dialect;
 use crate::lang::cel_policy::exception::{self, Exception};
 use crate::lang::cel_policy::expressions::{Expression, Expressions, Refusal, Spec, items, kept};
 use crate::lang::cel_policy::frame::Frame;
-use crate::lang::cel_policy::validating_policy::{annotate, message};
 use crate::lang::{Companions, Inputs};
 use crate::model::{FactKey, FactValue, Outcome, Status};
 
@@ -191,22 +190,12 @@ impl Rules {
             return Ok(outcome);
         }
         frame.set_images(ImageNames::new(&self.signers, &self.references, found));
-        let annotations = &self.expressions.audit_annotations;
         for (index, validation) in self.expressions.validations.iter().enumerate() {
             if frame.condition(&validation.expression)? {
                 continue;
             }
-            let text = match &validation.message_expression {
-                None => validation.message.clone(),
-                Some(expression) => message(frame, expression)?,
-            };
-            let text = if text.is_empty() {
-                format!("CEL expression validation failed at index {index}")
-            } else {
-                text
-            };
-            let mut outcome = Outcome::new(name, Status::Fail, text);
-            annotate(frame, annotations, &mut outcome)?;
+            let mut outcome = Outcome::new(name, Status::Fail, frame.reason(index, validation)?);
+            frame.annotate(&mut outcome)?;
             return Ok(outcome);
         }
         let unverified = match frame.images() {
@@ -217,7 +206,7 @@ impl Rules {
             None => Outcome::new(name, Status::Pass, "success"),
             Some(why) => Outcome::new(name, Status::Fail, why),
         };
-        annotate(frame, annotations, &mut outcome)?;
+        frame.annotate(&mut outcome)?;
         Ok(outcome)
     }
 }
