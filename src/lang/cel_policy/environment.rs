@@ -96,11 +96,15 @@ impl Dialect {
         env.without_variable("authorizer").without_variable("authorizer.requestResource")
     }
 
-    /// The environment of match conditions, given that of validations.
-    pub(super) fn of_conditions(self, env: Environment) -> Environment {
+    /// The environment of match conditions, given that without the policy's variables and that with them. Kyverno compiles the variables of
+    /// policies that mutate before their conditions, of others after them (`pkg/cel/policies/{mpol,vpol}/compiler`).
+    pub(super) fn of_conditions(self, bare: &Environment, env: &Environment, mutates: bool) -> Environment {
         match self {
-            Self::Admission { conditions_see_variables: false, .. } => env.without_variable("variables"),
-            _ => env,
+            Self::Admission { conditions_see_variables: false, .. } => {
+                env.clone().without_variable("variables")
+            }
+            Self::Kyverno { .. } if !mutates => bare.clone(),
+            _ => env.clone(),
         }
     }
 

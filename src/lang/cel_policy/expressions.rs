@@ -151,8 +151,10 @@ impl Expressions {
             compiled.env = with_patch_types(compiled.env);
         }
         let mut refusals = Vec::new();
+        let bare = compiled.env.clone();
         compiled.add_variables(&spec.variables, &mut refusals);
-        for condition in compiled.each_condition(&spec.match_conditions) {
+        let env = dialect.of_conditions(&bare, &compiled.env, !spec.mutations.is_empty());
+        for condition in compiled.each_condition(&env, &spec.match_conditions) {
             compiled.match_conditions.extend(kept(condition, &mut refusals));
         }
         for (at, validation) in spec.validations.iter().enumerate() {
@@ -206,16 +208,15 @@ impl Expressions {
     /// # Errors
     /// Which expression is refused, and why.
     pub(super) fn conditions(&self, conditions: &[Node<'_>]) -> Result<Vec<Expression>, String> {
-        let compiled = self.each_condition(conditions).into_iter();
+        let compiled = self.each_condition(&self.env, conditions).into_iter();
         compiled.map(|condition| condition.map_err(|refusal| refusal.to_string())).collect()
     }
 
-    fn each_condition(&self, conditions: &[Node<'_>]) -> Vec<Result<Expression, Refusal>> {
-        let env = self.dialect.of_conditions(self.env.clone());
+    fn each_condition(&self, env: &Environment, conditions: &[Node<'_>]) -> Vec<Result<Expression, Refusal>> {
         let compile = |(at, condition): (usize, &Node<'_>)| {
             let path = format!("matchConditions[{at}].expression");
             let field = Field { path: &path, kinds: &[Type::Bool], emptiness: "" };
-            self.compiled(&env, text(*condition, "expression"), &field)
+            self.compiled(env, text(*condition, "expression"), &field)
         };
         conditions.iter().enumerate().map(compile).collect()
     }

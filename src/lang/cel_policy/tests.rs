@@ -514,3 +514,21 @@ fn an_image_policy_about_json_says_itself_where_images_are() {
     let [none] = &outcomes("", r#"{"images":[]}"#)[..] else { panic!("an outcome") };
     assert_eq!((none.status, none.message.as_str()), (Status::Pass, "success"));
 }
+
+#[test]
+fn conditions_see_variables_where_the_reference_compiles_those_first() {
+    let constraints = r#""matchConstraints":{"resourceRules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["pods"]}]}"#;
+    let said = |kind: PolicyKind, says: &str| {
+        let spec = format!(
+            r#"{{{constraints},"variables":[{{"name":"v","expression":"true"}}],
+            "matchConditions":[{{"name":"c","expression":"variables.v"}}],{says}}}"#
+        );
+        let [outcome] = run(&policy(kind, &spec, &[]), POD, &[]).outcomes.try_into().expect("an outcome");
+        (outcome.status, outcome.message)
+    };
+    let (status, message) = said(PolicyKind::ValidatingPolicy, r#""validations":[{"expression":"true"}]"#);
+    assert_eq!(status, Status::Error);
+    assert!(message.contains("undefined field 'v'"), "{message}");
+    let mutates = r#""mutations":[{"patchType":"JSONPatch","jsonPatch":{"expression":"[JSONPatch{op: 'test', path: '/kind', value: 'Pod'}]"}}]"#;
+    assert_eq!(said(PolicyKind::MutatingPolicy, mutates), (Status::Pass, "success".to_owned()));
+}

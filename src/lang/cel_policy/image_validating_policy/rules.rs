@@ -105,16 +105,9 @@ impl Rules {
     /// Compiles what can be compiled, and tells the rest.
     pub(super) fn compile_all(spec: Node<'_>, dialect: Dialect) -> (Self, Vec<Refusal>) {
         let env = signatures::add_to(dialect.environment());
-        let said = Spec { match_conditions: Vec::new(), ..Spec::of(spec) };
-        let (mut expressions, mut refusals) = Expressions::compile_in(&said, dialect, env.clone());
+        let (expressions, mut refusals) = Expressions::compile_in(&Spec::of(spec), dialect, env.clone());
         let setting = |key: &str| spec.path(&["validationConfigurations", key]).and_then(Node::as_bool);
-        // The policy's variables are not known in match conditions, and not where its images stand.
-        for (at, condition) in items(spec, "matchConditions").into_iter().enumerate() {
-            let source = condition.get("expression").and_then(Node::as_str).unwrap_or_default();
-            let place = format!("matchConditions[{at}].expression");
-            let condition = kept(expressions.beside(&env, source, &place, &[Type::Bool]), &mut refusals);
-            expressions.match_conditions.extend(condition);
-        }
+        // The policy's variables are not known where its images stand.
         let images = [Type::list(Type::String), Type::Dyn, Type::list(Type::Dyn)];
         let mut extractors = Vec::new();
         let mut add =
