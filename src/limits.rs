@@ -19,6 +19,14 @@ pub const CEL_EXPRESSION_DEPTH_MAX: usize = 250;
 /// 3 MiB in a build without optimisation.
 pub const CEL_STACK_BYTES_MIN: usize = 4 << 20;
 
+/// Faults that are told of one expression: each brings its line along, so that all of a long one would make a
+/// text of its length squared. The API server's bound too.
+pub const CEL_FAULTS_MAX: usize = 100;
+
+/// Faults of an expression beyond which a chain of `optMap` does not list each twice, as every link would: far more
+/// than are told.
+pub const CEL_DOUBLED_MAX: usize = 1_000;
+
 /// The cost of one CEL expression as the API server counts it: its bound for a call.
 pub const CEL_COST_PER_CALL_MAX: u64 = 1_000_000;
 

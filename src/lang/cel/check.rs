@@ -45,6 +45,7 @@ pub(crate) fn check(env: &Environment, tree: &Expr, is_checked: bool) -> Result<
         n_fresh: 0,
         late: Vec::new(),
         n_exempt: 0,
+        elements: Vec::new(),
         instantiation: None,
     };
     let (root, result) = checker.expr(tree);
@@ -85,6 +86,8 @@ struct Checker<'e> {
     late: Vec<Late>,
     /// How many calls of `format` stand around.
     n_exempt: usize,
+    /// The places and types of the elements of the list literal that was checked last within a call of `format`.
+    elements: Vec<(u32, Type)>,
     instantiation: Option<String>,
 }
 
@@ -272,16 +275,20 @@ impl Checker<'_> {
     /// The type of an optional element, unwrapped.
     fn element(&mut self, expr: &Expr, is_optional: bool) -> Typed {
         let (ir, kind) = self.expr(expr);
+        (ir, self.element_type(expr.at, kind, is_optional))
+    }
+
+    fn element_type(&mut self, at: u32, kind: Type, is_optional: bool) -> Type {
         if !is_optional {
-            return (ir, kind);
+            return kind;
         }
         if let Some(inner) = kind.unwrap_optional() {
-            return (ir, inner.clone());
+            return inner.clone();
         }
         if kind != Type::Dyn {
-            self.mismatch(expr.at, &Type::optional(kind.clone()), &kind);
+            self.mismatch(at, &Type::optional(kind.clone()), &kind);
         }
-        (ir, kind)
+        kind
     }
 
     /// The type of a literal's elements with one more.
@@ -296,12 +303,19 @@ impl Checker<'_> {
 
     fn list(&mut self, elements: &[Element]) -> Typed {
         let (mut items, mut joined, mut kinds) = (Vec::with_capacity(elements.len()), None, Vec::new());
+        let mut of_format = Vec::new();
         for element in elements {
-            let (ir, kind) = self.element(&element.value, element.is_optional);
-            kinds.push((element.value.at, kind.clone()));
+            let at = element.value.at;
+            let (ir, kind) = self.expr(&element.value);
+            if self.n_exempt > 0 {
+                of_format.push((at, kind.clone()));
+            }
+            let kind = self.element_type(at, kind, element.is_optional);
+            kinds.push((at, kind.clone()));
             joined = Some(self.join(joined, kind));
             items.push((ir, element.is_optional));
         }
+        self.elements = of_format;
         self.demand_homogeneous(kinds, true);
         let kind = joined.unwrap_or_else(|| self.unknown());
         (Ir::List(items), Type::list(kind))

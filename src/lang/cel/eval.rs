@@ -20,6 +20,7 @@ use super::value::{Key, MapValue, Value, go_display};
 use crate::gostd::regexp::Regexp;
 
 use access::Maybe;
+pub(crate) use access::{is_index, not_an_index};
 pub(crate) use operators::{add, size_of};
 
 /// What the names of an environment mean in one evaluation.
@@ -391,7 +392,6 @@ fn flatten(outcome: Outcome<'_>) -> Outcome<'_> {
 fn fits(kind: &Type, value: &Value<'_>) -> bool {
     match (kind, value) {
         (Type::Dyn | Type::Param(_) | Type::Error, _)
-        | (Type::Struct(_), Value::Node(_))
         | (Type::String, Value::String(_))
         | (Type::Int, Value::Int(_))
         | (Type::Bool, Value::Bool(_))

@@ -282,6 +282,19 @@ impl Ir {
         )
     }
 
+    /// Whether cel-go hands the result on as decoded JSON, as far as that shows before evaluation.
+    pub(crate) fn is_native(&self) -> bool {
+        match self {
+            Self::Variable(_) => true,
+            Self::Select { operand, .. } | Self::OptSelect { operand, .. } => operand.is_native(),
+            Self::Index { operand, index, .. } => {
+                operand.is_native() && !matches!(index.as_const(), Some(Const::Uint(_) | Const::Double(_)))
+            }
+            Self::If(parts) => parts.iter().skip(1).any(Self::is_native),
+            _ => false,
+        }
+    }
+
     /// The constant, if the operation is one.
     pub(crate) fn as_const(&self) -> Option<&Const> {
         match self {

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::limits::CEL_FAULTS_MAX;
+
 /// One fault, by its place in bytes from the start of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Issue {
@@ -45,7 +47,7 @@ impl fmt::Display for CompileError {
     }
 }
 
-/// All faults of an expression, in the order of their places.
+/// The faults of an expression, in the order of their places; of very many the first that were found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.to_text())]
 pub struct CompileErrors {
@@ -53,23 +55,32 @@ pub struct CompileErrors {
     pub errors: Vec<CompileError>,
     /// A fault of the whole, if there is none with a place: a constant that cannot be converted.
     pub instantiation: Option<String>,
+    /// How many further faults there are.
+    pub n_truncated: usize,
 }
 
 impl CompileErrors {
     pub(crate) fn of(source: &str, mut issues: Vec<Issue>) -> Self {
+        let n_truncated = issues.len().saturating_sub(CEL_FAULTS_MAX);
+        issues.truncate(CEL_FAULTS_MAX);
         issues.sort_by_key(|issue| issue.at);
-        Self { errors: issues.into_iter().map(|issue| place(source, issue)).collect(), instantiation: None }
+        let errors = issues.into_iter().map(|issue| place(source, issue)).collect();
+        Self { errors, instantiation: None, n_truncated }
     }
 
     pub(crate) fn of_instantiation(text: String) -> Self {
-        Self { errors: Vec::new(), instantiation: Some(text) }
+        Self { errors: Vec::new(), instantiation: Some(text), n_truncated: 0 }
     }
 
     fn to_text(&self) -> String {
         if let Some(text) = &self.instantiation {
             return format!("program instantiation failed: {text}");
         }
-        self.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        let mut lines: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
+        if self.n_truncated > 0 {
+            lines.push(format!("{} more errors were truncated", self.n_truncated));
+        }
+        lines.join("\n")
     }
 }
 

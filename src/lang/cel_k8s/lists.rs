@@ -53,13 +53,24 @@ fn position<'d>(found: Option<usize>) -> Value<'d> {
     Value::Int(found.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1))
 }
 
+/// Whether a value has an order at all; which type each item has is not known before.
+fn demand_order(item: &Value<'_>) -> Result<(), EvalError> {
+    let has_none = matches!(item, Value::Null | Value::Node(_) | Value::List(_) | Value::Map(_))
+        || matches!(item, Value::Optional(_) | Value::Type(_) | Value::Opaque(_));
+    if has_none { Err(EvalError::Fixed("no such overload")) } else { Ok(()) }
+}
+
+/// Items of different types are in order wherever they stand.
 fn is_sorted<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
-    let items = list(args, 0)?.to_vec();
-    let is_sorted = items
-        .iter()
-        .zip(items.iter().skip(1))
-        .all(|(a, b)| !matches!(a.compare(b), Ok(order) if order.is_gt()));
-    Ok(Value::Bool(is_sorted))
+    let mut previous: Option<Value<'d>> = None;
+    for item in list(args, 0)?.iter() {
+        demand_order(&item)?;
+        if previous.is_some_and(|previous| matches!(previous.compare(&item), Ok(order) if order.is_gt())) {
+            return Ok(Value::Bool(false));
+        }
+        previous = Some(item);
+    }
+    Ok(Value::Bool(true))
 }
 
 fn sum<'d>(args: &[Value<'d>], zero: Value<'d>) -> Outcome<'d> {
@@ -78,6 +89,7 @@ fn min<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
 fn extreme<'d>(args: &[Value<'d>], name: &str, replaces: fn(std::cmp::Ordering) -> bool) -> Outcome<'d> {
     let mut best: Option<Value<'d>> = None;
     for item in list(args, 0)?.iter() {
+        demand_order(&item)?;
         if best.as_ref().is_none_or(|best| best.compare(&item).is_ok_and(replaces)) {
             best = Some(item);
         }

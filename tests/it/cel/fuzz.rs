@@ -2,10 +2,12 @@
 //! odd the text is.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use patrol::document::Document;
 use patrol::lang::cel::{Budget, Environment, Program};
 use patrol::limits;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::goldens;
 use super::random::Rng;
@@ -176,6 +178,12 @@ fn run_deep_expressions() {
             ("object[", "1", "]"),
             ("dyn(", "1", ")"),
             ("1 + (", "1", ")"),
+            ("'%s'.format([", "1", "])"),
+            ("object.?a.optMap(x, ", "1", ")"),
+            ("object.a.optFlatMap(x, ", "optional.of(1)", ")"),
+            ("[1].sortBy(x, ", "1", ")"),
+            ("{'a': 1}.transformMap(x, y, ", "1", ")"),
+            ("cel.bind(x, 1, ", "1", ")"),
         ] {
             run(&nested(open, middle, close, n), &document);
         }
@@ -187,6 +195,11 @@ fn run_deep_expressions() {
             ("true", " && true"),
             ("true", " ? true : true"),
             ("'a'", ".trim()"),
+            ("object.?a", ".optMap(x, x)"),
+            ("nothing", ".optMap(x, x)"),
+            ("[1, 2][?0]", ".optMap(x, x)"),
+            ("[1]", ".sortBy(x, x)"),
+            ("'%s'", ".format(['a'])"),
             ("1 == 1", " == true"),
             ("'a'", " in ['a']"),
         ] {
@@ -195,19 +208,49 @@ fn run_deep_expressions() {
     }
 }
 
+/// How much longer four times as long an expression may take. In proportion it is 4, of a square 16.
+const RATIO_MAX: f64 = 10.0;
+
+/// The processor time of this thread, which other load on the machine hardly changes.
+fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Duration::new(seconds.expect("a time"), nanos.expect("nanoseconds"))
+}
+
+/// What a run takes.
+fn time_of(text: &str, document: &Document) -> Duration {
+    let start = thread_time();
+    run(text, document);
+    thread_time().saturating_sub(start)
+}
+
 #[test]
 fn long_expressions_take_time_in_proportion() {
     let document = document();
-    for (first, more) in
-        [("1 == 1", " && 1 == 1"), ("[1", ", 2"), ("{'a': 1", ", 'b': object.a"), ("'a' in ['a'", ", 'b'")]
-    {
-        let n = 90_000 / more.len();
-        let close = match first.chars().next() {
-            Some('[' | '\'') => "]",
-            Some('{') => "}",
-            _ => "",
+    for (first, more, close) in [
+        ("1 == 1", " && 1 == 1", ""),
+        ("1 == 1", " || 1 == 2", ""),
+        ("[1", ", 2", "]"),
+        ("['a'", ", object.a", "]"),
+        ("{'a': 1", ", 'b': object.a", "}"),
+        ("'a' in ['a'", ", 'b'", "]"),
+        ("size('", "a", "') > 1"),
+        ("1 ==", "  ", "1"),
+        ("1 ==", " //c\n", "1"),
+        ("object.f(1", ", x.y", ")"),
+    ] {
+        let of_length = |n_chars: usize| format!("{first}{}{close}", more.repeat(n_chars / more.len()));
+        let (short, long) = (of_length(22_500), of_length(90_000));
+        // WHY: the fastest of several is what the work itself takes; they take turns, so that a slow moment
+        // of the machine does not fall on one of them alone.
+        let fastest = |(short_min, long_min): (Duration, Duration), _| {
+            (short_min.min(time_of(&short, &document)), long_min.min(time_of(&long, &document)))
         };
-        run(&format!("{first}{}{close}", more.repeat(n)), &document);
+        let (short_min, long_min) = (0..5).fold((Duration::MAX, Duration::MAX), fastest);
+        let ratio = long_min.as_secs_f64() / short_min.as_secs_f64();
+        println!("{first}{more}…{close}: {short_min:?}, four times as long {long_min:?}: {ratio:.1}");
+        assert!(ratio < RATIO_MAX, "{first}{more}…{close}: {short_min:?} becomes {long_min:?}");
     }
 }
 

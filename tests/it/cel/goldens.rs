@@ -116,7 +116,8 @@ fn fault(env: &Environment, documents: &BTreeMap<String, Document>, row: &Json) 
                 let (got, first) = (place(&got.to_string()), place(wanted));
                 (got != first).then(|| format!("syntax at {got:?}, wanted {wanted}"))
             }
-            Err(got) => (got.to_string() != wanted).then(|| format!("refused with {got}\nwanted {wanted}")),
+            Err(got) => (without_numbers(&got.to_string()) != without_numbers(wanted))
+                .then(|| format!("refused with {got}\nwanted {wanted}")),
         };
     }
     let program = match program {
@@ -139,11 +140,25 @@ fn fault(env: &Environment, documents: &BTreeMap<String, Document>, row: &Json) 
         }
         (Err(error), Some(wanted)) => {
             let got = error.message();
-            (got != wanted).then(|| format!("error {got:?}, wanted error {wanted:?}"))
+            (got != wanted && !is_about_index_types(&got, wanted))
+                .then(|| format!("error {got:?}, wanted error {wanted:?}"))
         }
         (Ok(value), Some(wanted)) => Some(format!("got {}, wanted error {wanted:?}", print(&value))),
         (Err(error), None) => Some(format!("error {:?}, wanted {}", error.message(), row["v"])),
     }
+}
+
+/// Whether both say that an index is neither a key nor a number; of which of its own Go types cel-go's value is
+/// then (`*types.baseList`, `*types.concatList`, `[]interface {}`) depends on how it was made.
+fn is_about_index_types(got: &str, wanted: &str) -> bool {
+    [got, wanted].iter().all(|text| text.starts_with("invalid qualifier type: "))
+}
+
+/// A text without the numbers of unknown types (`_var3`), which cel-go gives in the order of a walk over a Go map.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split("_var");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| out + "_var" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Compares rows; what differs, one text a row.

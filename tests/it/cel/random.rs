@@ -1,8 +1,10 @@
-//! Random well-typed expressions: none fails with a type error at run time, and none differs from the API
-//! server's own code.
+//! Random expressions: of those without dyn none fails with a type error at run time, and none at all, over
+//! constants or over `object`, differs from the API server's own code.
 //!
 //! The comparison runs where `PATROL_CEL_RANDOM` says how many expressions (it needs Go):
 //! `PATROL_CEL_RANDOM=100000 cargo it random`.
+
+mod object;
 
 use std::process::{Command, Stdio};
 
@@ -49,8 +51,11 @@ enum Kind {
     Quantity,
     Ip,
     Semver,
+    Dyn,
+    OptDyn,
 }
 
+/// The kinds of which there are expressions without dyn.
 const KINDS: [Kind; 16] = [
     Kind::Bool,
     Kind::Int,
@@ -299,7 +304,7 @@ fn templates(kind: Kind) -> &'static [&'static str] {
             "{'a': 1, ?'b': $O}",
             "($B ? $M : $M)",
             "{'k': 2}.transformMap($s, $i, <$I>)",
-            "{'k': 2}.transformMapEntry($s, $i, <{$S: $I}>)",
+            "{'k': 2}.transformMapEntry($s, $i, <{string($S): $I}>)",
         ],
         Kind::OptInt => &[
             "optional.of($I)",
@@ -332,58 +337,55 @@ fn templates(kind: Kind) -> &'static [&'static str] {
         ],
         Kind::Ip => &["ip('127.0.0.1')", "ip('::1')", "cidr('10.1.2.3/8').masked().ip()", "ip($S)"],
         Kind::Semver => &["semver('1.2.3')", "semver('2.0.0-rc.1')", "semver('v1', true)"],
+        Kind::Dyn | Kind::OptDyn => &[],
     }
 }
 
 /// One random expression of a kind.
 struct Generator<'r> {
     rng: &'r mut Rng,
-    ints: Vec<String>,
-    strings: Vec<String>,
+    /// Whether it may read `object`, and so be of type dyn wherever it does.
+    reads_object: bool,
+    /// The variables of the macros around, with their kinds.
+    variables: Vec<(Kind, String)>,
     n_names: usize,
 }
 
 impl Generator<'_> {
     fn expression(&mut self, kind: Kind, depth: usize) -> String {
-        let all = templates(kind);
-        let variables = match kind {
-            Kind::Int => &self.ints,
-            Kind::String => &self.strings,
-            _ => &Vec::new(),
-        };
+        let is_dyn = self.reads_object && kind != Kind::OptDyn && self.rng.below(4) == 0;
+        let kind = if is_dyn { Kind::Dyn } else { kind };
+        let variables: Vec<&String> =
+            self.variables.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name).collect();
         if !variables.is_empty() && self.rng.below(3) == 0 {
-            return self.rng.pick(variables).clone();
+            return (*self.rng.pick(&variables)).clone();
         }
-        let leaves: Vec<&&str> = all.iter().filter(|template| !template.contains('$')).collect();
+        let more = if self.reads_object { object::templates(kind) } else { &[] };
+        let all: Vec<&str> = templates(kind).iter().chain(more).copied().collect();
+        let leaves: Vec<&str> = all.iter().filter(|template| !template.contains('$')).copied().collect();
         let template =
-            if depth == 0 && !leaves.is_empty() { **self.rng.pick(&leaves) } else { *self.rng.pick(all) };
+            if depth == 0 && !leaves.is_empty() { *self.rng.pick(&leaves) } else { *self.rng.pick(&all) };
         self.fill(template, depth.saturating_sub(1))
     }
 
     fn fill(&mut self, template: &str, depth: usize) -> String {
-        let (n_ints, n_strings) = (self.ints.len(), self.strings.len());
-        let mut declared: Vec<(bool, String)> = Vec::new();
+        let n_variables = self.variables.len();
+        let mut declared: Vec<(Kind, String)> = Vec::new();
         let mut out = String::new();
         let mut rest = template.chars();
-        let is_macro = template.contains("$i") || template.contains("$s");
+        let is_macro = ["$i", "$s", "$w"].iter().any(|variable| template.contains(variable));
         while let Some(c) = rest.next() {
             match c {
-                '<' if is_macro => {
-                    for (is_int, name) in declared.drain(..) {
-                        if is_int { self.ints.push(name) } else { self.strings.push(name) }
-                    }
-                }
-                '>' if is_macro => {
-                    self.ints.truncate(n_ints);
-                    self.strings.truncate(n_strings);
-                }
+                '<' if is_macro => self.variables.append(&mut declared),
+                '>' if is_macro => self.variables.truncate(n_variables),
                 '$' => match rest.next().expect("a kind") {
-                    name @ ('i' | 'j' | 's') => {
+                    name @ ('i' | 'j' | 's' | 'w') => {
                         self.n_names += 1;
                         let name_text = format!("{name}{}", self.n_names);
                         out.push_str(&name_text);
-                        declared.push((name != 's', name_text));
+                        declared.push((kind_of_variable(name), name_text));
                     }
+                    'f' => out.push_str(self.rng.pick::<&str>(&object::FIELDS)),
                     letter => {
                         let inner = self.expression(kind_of(letter), depth);
                         let is_simple = inner.chars().all(|c| c.is_ascii_alphanumeric() || c == '\'');
@@ -400,6 +402,14 @@ impl Generator<'_> {
             }
         }
         out
+    }
+}
+
+fn kind_of_variable(letter: char) -> Kind {
+    match letter {
+        's' => Kind::String,
+        'w' => Kind::Dyn,
+        _ => Kind::Int,
     }
 }
 
@@ -421,17 +431,19 @@ fn kind_of(letter: char) -> Kind {
         'Q' => Kind::Quantity,
         'A' => Kind::Ip,
         'V' => Kind::Semver,
+        'W' => Kind::Dyn,
+        'Z' => Kind::OptDyn,
         other => panic!("no kind {other}"),
     }
 }
 
-fn expressions(seed: u64, n: usize) -> Vec<String> {
+fn expressions(seed: u64, n: usize, reads_object: bool) -> Vec<String> {
     let mut rng = Rng::new(seed);
     (0..n)
         .map(|_| {
             let kind = *rng.pick(&KINDS);
             let depth = 1 + rng.below(4);
-            Generator { rng: &mut rng, ints: Vec::new(), strings: Vec::new(), n_names: 0 }
+            Generator { rng: &mut rng, reads_object, variables: Vec::new(), n_names: 0 }
                 .expression(kind, depth)
         })
         .collect()
@@ -442,7 +454,7 @@ fn a_checked_expression_without_dyn_never_fails_with_a_type_error() {
     let env = goldens::environment();
     let document = Document::null();
     let (mut n_evaluated, mut n_failed) = (0, 0);
-    for expression in expressions(0x00C0_FFEE, 20_000) {
+    for expression in expressions(0x00C0_FFEE, 20_000, false) {
         let program = match Program::compile(&env, &expression) {
             Ok(program) => program,
             Err(errors) => {
@@ -468,14 +480,24 @@ fn a_checked_expression_without_dyn_never_fails_with_a_type_error() {
 
 #[test]
 fn random_expressions_equal_the_real_code() {
+    compare_with_the_real_code("constants", false);
+}
+
+#[test]
+fn random_expressions_over_an_object_equal_the_real_code() {
+    compare_with_the_real_code("object", true);
+}
+
+fn compare_with_the_real_code(what: &str, reads_object: bool) {
     let Some(n) = std::env::var("PATROL_CEL_RANDOM").ok().and_then(|n| n.parse::<usize>().ok()) else {
         println!("PATROL_CEL_RANDOM is not set: nothing compared");
         return;
     };
     let seed = std::env::var("PATROL_CEL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cel-goldens");
-    let table = std::env::temp_dir().join(format!("patrol-cel-random-{seed}.txt"));
-    let mut all = expressions(seed, n);
+    let table = std::env::temp_dir().join(format!("patrol-cel-random-{what}-{seed}.txt"));
+    let mut all = expressions(seed, n, reads_object);
+    all.retain(|expression| !reads_object || expression.contains("object"));
     all.sort();
     all.dedup();
     std::fs::write(&table, all.join("\n")).expect("a table");
@@ -486,7 +508,7 @@ fn random_expressions_equal_the_real_code() {
         .output()
         .expect("Go");
     let (n_rows, faults) = goldens::compare(&String::from_utf8_lossy(&output.stdout));
-    println!("{n_rows} rows, {} differ", faults.len());
+    println!("{what}: {} expressions, {n_rows} rows, {} differ", all.len(), faults.len());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(n_rows > n / 3);
 }

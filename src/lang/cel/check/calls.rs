@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::environment::Overload;
+use super::super::eval::{is_index, not_an_index};
 use super::super::ir::{Call, Const, Ir, Operator};
 use super::super::syntax::{Expr, ExprKind, Literal};
 use super::super::types::{Type, freshen};
@@ -146,6 +147,8 @@ impl Checker<'_> {
         };
         let failed = if is_conversion {
             constants::failure(&ir)
+        } else if let Ir::Index { index, .. } = &ir {
+            index.as_const().filter(|_| args.get(1).is_some_and(is_constant)).and_then(unfit_index)
         } else if let Some(ExprKind::Literal(Literal::String(text))) = pattern.map(|pattern| &pattern.kind) {
             Regexp::compile(text).err().map(|error| error.to_string())
         } else {
@@ -220,6 +223,22 @@ fn indexed(operand: Ir, index: Ir, is_optional: bool) -> Ir {
     }
 }
 
+/// What is said of a constant index that is neither a key nor a number.
+fn unfit_index(index: &Const) -> Option<String> {
+    let index = index.to_value();
+    (!is_index(&index)).then(|| not_an_index(&index, false).message().into_owned())
+}
+
+/// A call without a look at its arguments' types, as cel-go's optimizer makes of one with a constant pattern.
+fn unguarded(ir: Ir) -> Ir {
+    let Ir::Call(mut call) = ir else { return ir };
+    for candidate in &mut call.candidates {
+        let overload = Arc::make_mut(candidate);
+        overload.entry = overload.entry.unguarded();
+    }
+    Ir::Call(call)
+}
+
 /// The operation of a call.
 fn lower(function: &str, candidates: &[Arc<Overload>], args: Vec<Ir>) -> Ir {
     let is_builtin = is_builtin(function, candidates);
@@ -235,6 +254,9 @@ fn lower(function: &str, candidates: &[Arc<Overload>], args: Vec<Ir>) -> Ir {
             Ok(args) => Ir::Binary(operator, candidates.len() == 1, Box::new(args)),
             Err(args) => call(args),
         };
+    }
+    if let ("find" | "findAll", [_, Ir::Const(Const::String(_)), ..]) = (function, args.as_slice()) {
+        return unguarded(call(args));
     }
     let mut each = args.into_iter();
     match (function, each.next(), each.next(), each.next()) {

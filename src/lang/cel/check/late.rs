@@ -53,23 +53,14 @@ impl Checker<'_> {
                     });
                 }
             }
-            (ExprKind::List(elements), "format") if self.env.validates_format => {
+            (ExprKind::List(_), "format") if self.env.validates_format && args.len() == 1 => {
                 let Some(ExprKind::Literal(Literal::String(template))) = target.map(|target| &target.kind)
                 else {
                     return;
                 };
-                let mut kinds = Vec::new();
-                let marks =
-                    (self.issues.len(), self.late.len(), self.definitions.len(), self.instantiation.clone());
-                for element in elements {
-                    let (_, kind) = self.expr(&element.value);
-                    kinds.push((element.value.at, kind));
-                }
-                self.issues.truncate(marks.0);
-                self.late.truncate(marks.1);
-                self.definitions.truncate(marks.2);
-                self.instantiation = marks.3;
-                self.late.push(Late::Format { at, template: template.clone(), args: kinds });
+                // The arguments are all of the call that was checked but its constant receiver.
+                let args = std::mem::take(&mut self.elements);
+                self.late.push(Late::Format { at, template: template.clone(), args });
             }
             _ => {}
         }

@@ -7,6 +7,7 @@ use super::super::ir::{Const, Fold, Ir, Step};
 use super::super::syntax::{Element, Expr, ExprKind, Literal};
 use super::super::types::Type;
 use super::{Checker, Typed};
+use crate::limits::CEL_DOUBLED_MAX;
 
 /// What the quantifiers are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Checker<'_> {
         let macros = self.env.macros;
         let Some(target) = target else {
             return match (function, args) {
-                ("has", [arg]) => Some(self.has(arg)),
+                ("has", [arg]) => Some(self.has(expr.at, arg)),
                 _ => None,
             };
         };
@@ -133,7 +134,7 @@ impl Checker<'_> {
         })
     }
 
-    fn has(&mut self, arg: &Expr) -> Typed {
+    fn has(&mut self, at: u32, arg: &Expr) -> Typed {
         let ExprKind::Select { operand, field, is_optional: false } = &arg.kind else {
             return self.refuse(arg.at, "invalid argument to has() macro".to_owned());
         };
@@ -141,7 +142,7 @@ impl Checker<'_> {
         if self.lazy_field(&kind, &ir, field).is_some() {
             return (Ir::Const(Const::Bool(true)), Type::Bool);
         }
-        self.field_type(arg.at, &kind, field, false);
+        self.field_type(at, &kind, field, false);
         (Ir::Has { operand: Box::new(ir), field: field.as_str().into() }, Type::Bool)
     }
 
@@ -172,7 +173,19 @@ impl Checker<'_> {
         complaint: &str,
         body: impl FnOnce(&mut Self) -> (Step, Type),
     ) -> Typed {
-        let (range, kind) = self.expr(target);
+        let range = self.expr(target);
+        self.comprehension_over(range, at, target.at, names, complaint, body)
+    }
+
+    fn comprehension_over(
+        &mut self,
+        (range, kind): Typed,
+        at: u32,
+        range_at: u32,
+        names: &[&Expr],
+        complaint: &str,
+        body: impl FnOnce(&mut Self) -> (Step, Type),
+    ) -> Typed {
         let mut declared = Vec::new();
         for name in names {
             let Some(name) = self.name(name, complaint) else {
@@ -187,7 +200,7 @@ impl Checker<'_> {
                 .refuse(names.last().map_or(at, |e| e.at), format!("duplicate variable name: {first}"));
         }
         let has_two = declared.len() == 2;
-        let (key, value) = self.range_types(target.at, &kind, has_two);
+        let (key, value) = self.range_types(range_at, &kind, has_two);
         let depth = self.scope.len();
         let mut slots = Vec::new();
         for (name, kind) in declared.iter().zip([key, value]) {
@@ -227,14 +240,16 @@ impl Checker<'_> {
         let step = match quantifier {
             Quantifier::All => Step::All(self.bool_expr(predicate)),
             Quantifier::Exists => Step::Exists(self.bool_expr(predicate)),
-            Quantifier::ExistsOne => Step::ExistsOne(self.condition(at, predicate, &Type::Int)),
+            Quantifier::ExistsOne => {
+                let predicate = self.expr(predicate);
+                Step::ExistsOne(self.condition(at, predicate, &Type::Int))
+            }
         };
         (step, Type::Bool)
     }
 
     /// The condition of `_?_:_` with branches of a type: what the macros that count or collect expand to.
-    fn condition(&mut self, at: u32, predicate: &Expr, branches: &Type) -> Ir {
-        let (ir, kind) = self.expr(predicate);
+    fn condition(&mut self, at: u32, (ir, kind): Typed, branches: &Type) -> Ir {
         if !self.mapping.is_assignable(&kind, &Type::Bool) {
             let kind = self.mapping.substitute(&kind, true);
             let branches = self.mapping.substitute(branches, true);
@@ -247,24 +262,29 @@ impl Checker<'_> {
     fn filter(&mut self, at: u32, predicate: &Expr) -> (Step, Type) {
         let element = self.scope.last().map_or(Type::Dyn, |local| local.kind.clone());
         let result = Type::list(element);
+        let predicate = self.expr(predicate);
         (Step::Filter(self.condition(at, predicate, &result)), result)
     }
 
     fn map_step(&mut self, at: u32, filter: Option<&Expr>, transform: &Expr) -> (Step, Type) {
-        let filter = filter.map(|filter| self.condition(at, filter, &Type::list(Type::Dyn)));
+        let filter = filter.map(|filter| self.expr(filter));
         let (transform, kind) = self.expr(transform);
-        (Step::Map { filter, transform }, Type::list(kind))
+        let result = Type::list(kind);
+        let filter = filter.map(|filter| self.condition(at, filter, &result));
+        (Step::Map { filter, transform }, result)
     }
 
     fn transform_map(&mut self, at: u32, filter: Option<&Expr>, value: &Expr) -> (Step, Type) {
         let key = self.scope.iter().rev().nth(1).map_or(Type::Dyn, |local| local.kind.clone());
-        let filter = filter.map(|filter| self.condition(at, filter, &Type::map(Type::Dyn, Type::Dyn)));
+        let filter = filter.map(|filter| self.expr(filter));
         let (value, kind) = self.expr(value);
-        (Step::TransformMap { filter, value }, Type::map(key, kind))
+        let result = Type::map(key, kind);
+        let filter = filter.map(|filter| self.condition(at, filter, &result));
+        (Step::TransformMap { filter, value }, result)
     }
 
     fn transform_entry(&mut self, at: u32, filter: Option<&Expr>, entry: &Expr) -> (Step, Type) {
-        let filter = filter.map(|filter| self.condition(at, filter, &Type::map(Type::Dyn, Type::Dyn)));
+        let filter = filter.map(|filter| self.expr(filter));
         let (entry, kind) = self.expr(entry);
         let (key, value) = (self.unknown(), self.unknown());
         let wanted = Type::map(key, value);
@@ -274,7 +294,9 @@ impl Checker<'_> {
             let shown = format!("({wanted}, {kind})");
             self.issue(at, format!("found no matching overload for 'cel.@mapInsert' applied to '{shown}'"));
         }
-        (Step::TransformMapEntry { filter, entry }, self.mapping.substitute(&wanted, false))
+        let result = self.mapping.substitute(&wanted, false);
+        let filter = filter.map(|filter| self.condition(at, filter, &result));
+        (Step::TransformMapEntry { filter, entry }, result)
     }
 
     fn sort_by(&mut self, at: u32, target: &Expr, name: &Expr, key: &Expr) -> Typed {
@@ -283,18 +305,15 @@ impl Checker<'_> {
                 "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
             return self.refuse(target.at, text.to_owned());
         }
-        let mut keys = Type::Dyn;
-        let mut range = Type::Dyn;
-        let folded = self.comprehension(at, target, &[name], NOT_AN_IDENTIFIER, |this| {
-            range = this.scope.last().map_or(Type::Dyn, |local| local.kind.clone());
+        let range = self.expr(target);
+        let of_range = range.1.clone();
+        let (folded, keys) = self.comprehension_over(range, at, at, &[name], NOT_AN_IDENTIFIER, |this| {
             let (key, kind) = this.expr(key);
-            keys = kind.clone();
             (Step::SortBy(key), Type::list(kind))
         });
-        let list = Type::list(range);
-        let args = vec![(Ir::Const(Const::Null), list.clone()), (Ir::Const(Const::Null), Type::list(keys))];
+        let args = vec![(Ir::Const(Const::Null), of_range), (Ir::Const(Const::Null), keys)];
         let (_, result) = self.resolve(at, "@sortByAssociatedKeys", true, args);
-        (folded.0, if result == Type::Error { result } else { self.mapping.substitute(&list, false) })
+        (folded, result)
     }
 
     fn define(&mut self, value: Ir) -> u16 {
@@ -325,13 +344,19 @@ impl Checker<'_> {
         let macro_name = if wraps { "optMap" } else { "optFlatMap" };
         let (n_issues, n_late) = (self.issues.len(), self.late.len());
         let (target, kind) = self.expr(target);
-        // The macro's expansion has the target twice, so its faults are listed twice.
-        self.issues.extend_from_within(n_issues..);
-        self.late.extend_from_within(n_late..);
+        // The macro's expansion has the target twice, so its faults are listed twice; of a chain of macros they
+        // would double with each.
+        if self.issues.len() < CEL_DOUBLED_MAX {
+            self.issues.extend_from_within(n_issues..);
+        }
+        if self.late.len() < CEL_DOUBLED_MAX {
+            self.late.extend_from_within(n_late..);
+        }
         let complaint = format!("{macro_name}() variable name must be a simple identifier");
         let Some(name) = self.name(name, &complaint) else {
             return (Ir::Const(Const::Null), Type::Error);
         };
+        self.resolve(at, "hasValue", true, vec![(Ir::Const(Const::Null), kind.clone())]);
         let (_, inner) = self.resolve(at, "value", true, vec![(Ir::Const(Const::Null), kind)]);
         let slot = self.push_local(&name, inner, None);
         let (body, result) = self.expr(body);
@@ -340,13 +365,15 @@ impl Checker<'_> {
             Type::optional(result)
         } else {
             let none = Type::optional(self.unknown());
-            if !self.mapping.is_assignable(&none, &result) {
+            if self.mapping.is_assignable(&none, &result) {
+                result
+            } else {
                 let (result, none) =
                     (self.mapping.substitute(&result, true), self.mapping.substitute(&none, true));
                 let shown = format!("(bool, {result}, {none})");
                 self.issue(at, format!("found no matching overload for '_?_:_' applied to '{shown}'"));
+                Type::Error
             }
-            result
         };
         (Ir::OptMap { target: Box::new(target), slot, body: Box::new(body), wraps }, result)
     }

@@ -7,6 +7,7 @@
 use super::super::error::EvalError;
 use super::super::ir::Ir;
 use super::super::value::{Key, Text, Value, go_display};
+use super::fold::go_type;
 use super::{Local, Machine, Outcome};
 use crate::document::{Kind, Node};
 
@@ -39,6 +40,15 @@ impl<'d> Place<'d> {
             Self::Node(node) => node.get(field).map(Self::Node),
             Self::Value(value) => field_of(value, field),
         }
+    }
+
+    /// The field for a step that may find none; a list has no fields to ask for.
+    fn field_if_present(&self, field: &str) -> Result<Option<Place<'d>>, EvalError> {
+        let is_list = match self {
+            Self::Node(node) => node.kind() == Kind::Array,
+            Self::Value(value) => value.as_list().is_some(),
+        };
+        if is_list { Err(NO_FIELDS) } else { Ok(self.field(field)) }
     }
 }
 
@@ -74,6 +84,8 @@ impl<'d> Maybe<'d> {
         }
     }
 }
+
+const NO_FIELDS: EvalError = EvalError::Fixed("unsupported index type 'string' in list");
 
 fn no_such_key(key: &Value<'_>) -> EvalError {
     EvalError::failed(format!("no such key: {}", go_display(key)))
@@ -131,10 +143,32 @@ fn missing(value: &Value<'_>, index: &Value<'_>) -> EvalError {
 #[inline(never)]
 fn missing_field(value: &Value<'_>, field: &str) -> EvalError {
     match value {
-        _ if value.as_list().is_some() => EvalError::Fixed("unsupported index type 'string' in list"),
+        _ if value.as_list().is_some() => NO_FIELDS,
         Value::Opaque(_) => EvalError::Fixed("no such overload"),
         _ => EvalError::failed(format!("no such key: {field}")),
     }
+}
+
+/// Whether a value is a key or a number.
+pub(crate) fn is_index(value: &Value<'_>) -> bool {
+    matches!(value, Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Bool(_))
+}
+
+/// What is said of an index that is neither a key nor a number, with Go's name of its type: that of the decoded
+/// JSON where it lies in a document.
+#[cold]
+#[inline(never)]
+pub(crate) fn not_an_index(index: &Value<'_>, is_native: bool) -> EvalError {
+    let kind = match index {
+        Value::Node(node) if is_native && node.kind() == Kind::Array => "[]interface {}",
+        Value::Node(_) if is_native => "map[string]interface {}",
+        Value::Null if is_native => "<nil>",
+        Value::Node(node) if node.kind() == Kind::Array => "*types.baseList",
+        Value::List(_) => "*types.baseList",
+        Value::Node(_) | Value::Map(_) => "*types.baseMap",
+        other => go_type(other),
+    };
+    EvalError::failed(format!("invalid qualifier type: {kind}"))
 }
 
 impl<'d> Machine<'_, 'd> {
@@ -176,7 +210,7 @@ impl<'d> Machine<'_, 'd> {
         for field in fields {
             at = match at {
                 Maybe::Nothing => return Ok(Place::Value(Value::Optional(None))),
-                Maybe::Something(place) => self.present(place.field(field))?,
+                Maybe::Something(place) => self.present(place.field_if_present(field)?)?,
                 Maybe::Plain(place) => match place.field(field) {
                     Some(found) => {
                         self.charge(1)?;
@@ -222,7 +256,9 @@ impl<'d> Machine<'_, 'd> {
                 }
                 match from {
                     Maybe::Nothing => Ok(Maybe::Nothing),
-                    Maybe::Something(place) | Maybe::Plain(place) => self.present(place.field(field)),
+                    Maybe::Something(place) | Maybe::Plain(place) => {
+                        self.present(place.field_if_present(field)?)
+                    }
                 }
             }
             Ir::Index { operand, index, is_optional: true } => self.opt_entry(operand, index),
@@ -250,14 +286,7 @@ impl<'d> Machine<'_, 'd> {
             Maybe::Nothing => return Ok(false),
             Maybe::Something(place) | Maybe::Plain(place) => place,
         };
-        let is_list = match &place {
-            Place::Node(node) => node.kind() == Kind::Array,
-            Place::Value(value) => matches!(value, Value::List(_)),
-        };
-        if is_list {
-            return Err(EvalError::Fixed("unsupported index type 'string' in list"));
-        }
-        Ok(place.field(field).is_some())
+        Ok(place.field_if_present(field)?.is_some())
     }
 
     #[inline(never)]
@@ -304,8 +333,10 @@ impl<'d> Machine<'_, 'd> {
     /// The index, paid for.
     fn index_of(&mut self, operand: &'d Ir, index: &'d Ir) -> Outcome<'d> {
         let cost = u64::from(!index.is_attribute()) + u64::from(!operand.is_attribute());
+        let is_constant = index.as_const().is_some();
+        let is_native = index.is_native();
         let index = self.run(index)?;
         self.charge(cost)?;
-        Ok(index)
+        if is_constant || is_index(&index) { Ok(index) } else { Err(not_an_index(&index, is_native)) }
     }
 }

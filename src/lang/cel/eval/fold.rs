@@ -13,8 +13,8 @@ use super::{Local, Machine, Outcome};
 use crate::document::Kind;
 use crate::lang::cel::library::lists::sort_by_keys;
 
-/// What Go's `%T` prints for a value that cannot be iterated.
-fn go_type(value: &Value<'_>) -> &'static str {
+/// What Go's `%T` prints for a value that can neither be iterated nor be an index.
+pub(super) fn go_type(value: &Value<'_>) -> &'static str {
     match value {
         Value::Bool(_) => "types.Bool",
         Value::Int(_) => "types.Int",
@@ -37,6 +37,14 @@ fn not_iterable(fold: &Fold, range: &Value<'_>) -> EvalError {
         Some(_) => format!("unsupported comprehension range type: {kind}"),
         None => format!("got '{kind}', expected iterable type"),
     })
+}
+
+/// The keys of a map are computed before it shows that a map cannot be sorted.
+fn refuse_to_sort_a_map(fold: &Fold) -> Result<(), EvalError> {
+    match fold.step {
+        Step::SortBy(_) => Err(EvalError::Fixed("no such overload: @sortByAssociatedKeys")),
+        _ => Ok(()),
+    }
 }
 
 /// What a comprehension has so far.
@@ -75,6 +83,7 @@ impl<'d> Machine<'_, 'd> {
                         return Ok(Some(entries.len() > 0));
                     }
                 }
+                refuse_to_sort_a_map(fold)?;
             }
             Place::Value(Value::List(list)) => {
                 for (at, item) in (0_i64..).zip(list.iter()) {
@@ -91,6 +100,7 @@ impl<'d> Machine<'_, 'd> {
                         return Ok(Some(at + 1 < map.len()));
                     }
                 }
+                refuse_to_sort_a_map(fold)?;
             }
             other => return Err(not_iterable(fold, &other.clone().into_value())),
         }

@@ -312,8 +312,7 @@ impl<'d> Machine<'_, 'd> {
     #[inline(never)]
     pub(super) fn matches(&mut self, operand: &'d Ir, regex: &'d Regexp) -> Result<bool, EvalError> {
         self.on(operand, |machine, value| {
-            let Some(text) = value.as_str() else { return Err(unknown("matches", value)) };
-            let found = regex.is_match(text);
+            let found = regex.is_match(value.as_str().ok_or(NO_SUCH_OVERLOAD)?);
             machine.charge(matching_cost(value, regex.as_str().len() as u64))?;
             Ok(found)
         })

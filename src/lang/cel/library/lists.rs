@@ -12,12 +12,12 @@ const BASE: &[Entry] =
     &[Entry::new("slice", "list_slice", "list(T).(int, int) -> list(T)", slice).costing(output)];
 
 const FIRST: &[Entry] = &[
-    Entry::new("flatten", "list_flatten", "list(list(T)).() -> list(T)", |_, args| flattened(args, 1))
-        .costing(input),
-    Entry::new("flatten", "list_flatten_int", "list(dyn).(int) -> list(dyn)", |_, args| {
-        flattened(args, int(args, 1)?)
-    })
-    .costing(input),
+    Entry::new("flatten", "list_flatten", "list(list(T)).() -> list(T)", |_, args| flattened(args))
+        .costing(input)
+        .unguarded(),
+    Entry::new("flatten", "list_flatten_int", "list(dyn).(int) -> list(dyn)", |_, args| flattened(args))
+        .costing(input)
+        .unguarded(),
 ];
 
 const SECOND: &[Entry] = &[
@@ -31,29 +31,29 @@ const SECOND: &[Entry] = &[
     Entry::new("distinct", "list_distinct", "list(T).() -> list(T)", distinct).costing(squared),
 ];
 
-/// The types that can be sorted by.
-const COMPARABLE: [&str; 8] = ["bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"];
+/// The types that can be sorted by; an open type becomes the first.
+const COMPARABLE: [&str; 8] = ["int", "uint", "double", "bool", "duration", "timestamp", "string", "bytes"];
 
 const SORT: [&str; 8] = [
-    "list(bool).() -> list(bool)",
-    "list(bytes).() -> list(bytes)",
-    "list(double).() -> list(double)",
-    "list(duration).() -> list(duration)",
     "list(int).() -> list(int)",
-    "list(string).() -> list(string)",
-    "list(timestamp).() -> list(timestamp)",
     "list(uint).() -> list(uint)",
+    "list(double).() -> list(double)",
+    "list(bool).() -> list(bool)",
+    "list(duration).() -> list(duration)",
+    "list(timestamp).() -> list(timestamp)",
+    "list(string).() -> list(string)",
+    "list(bytes).() -> list(bytes)",
 ];
 
 const SORT_BY: [&str; 8] = [
-    "list(T).(list(bool)) -> list(T)",
-    "list(T).(list(bytes)) -> list(T)",
-    "list(T).(list(double)) -> list(T)",
-    "list(T).(list(duration)) -> list(T)",
     "list(T).(list(int)) -> list(T)",
-    "list(T).(list(string)) -> list(T)",
-    "list(T).(list(timestamp)) -> list(T)",
     "list(T).(list(uint)) -> list(T)",
+    "list(T).(list(double)) -> list(T)",
+    "list(T).(list(bool)) -> list(T)",
+    "list(T).(list(duration)) -> list(T)",
+    "list(T).(list(timestamp)) -> list(T)",
+    "list(T).(list(string)) -> list(T)",
+    "list(T).(list(bytes)) -> list(T)",
 ];
 
 /// The functions of a version.
@@ -87,12 +87,20 @@ fn slice<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, E
     Ok(Value::list(items.iter().skip(from).take(to - from).collect()))
 }
 
-fn flattened<'d>(args: &[Value<'d>], depth: i64) -> Result<Value<'d>, EvalError> {
+/// Takes any list at run time, flat ones too: cel-go does not guard the types either.
+fn flattened<'d>(args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
+    let depth = args.get(1).map_or(Some(1), Value::as_int);
+    let (Ok(list), Some(depth)) = (list(args, 0), depth) else {
+        let mut kinds = args.iter().map(declared_name);
+        let receiver = kinds.next().unwrap_or_default();
+        let depth = kinds.next().unwrap_or_default();
+        return Err(EvalError::failed(format!("no such overload: {receiver}.flatten({depth})")));
+    };
     if depth < 0 {
         return Err(EvalError::Fixed("level must be non-negative"));
     }
     let mut out = Vec::new();
-    flatten(&list(args, 0)?, depth, &mut out);
+    flatten(&list, depth, &mut out);
     Ok(Value::list(out))
 }
 
@@ -102,6 +110,15 @@ fn flatten<'d>(list: &List<'d>, depth: i64, out: &mut Vec<Value<'d>>) {
             Some(inner) if depth > 0 => flatten(&inner, depth - 1, out),
             _ => out.push(item),
         }
+    }
+}
+
+/// A type as cel-go declares it.
+fn declared_name<'v>(value: &'v Value<'_>) -> &'v str {
+    match value.type_name() {
+        "list" => "list(dyn)",
+        "map" => "map(dyn, dyn)",
+        name => name,
     }
 }
 
@@ -126,6 +143,9 @@ fn distinct<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>
 fn sorted<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Result<Value<'d>, EvalError> {
     let items = match args.first().and_then(Value::as_list) {
         Some(items) => items.to_vec(),
+        None if matches!(args.first(), Some(Value::String(_) | Value::Timestamp(_) | Value::Duration(_))) => {
+            return Err(EvalError::Fixed("no such overload"));
+        }
         None => return Err(EvalError::Fixed("no such overload: sort")),
     };
     let keys = items.clone();
