@@ -5,7 +5,7 @@
 //!
 //! `matchPolicy: Equivalent` (the default) converts an object to the version that a rule names. In a scan of a cluster each policy is given the
 //! object in the versions that it names, so its rules tell versions apart whatever `matchPolicy` is. What is excluded, and what a binding
-//! restricts, is not converted: with `Equivalent` it means all versions.
+//! restricts, is not converted: with `Equivalent` it means all versions, and Events in both of their groups.
 
 use super::names;
 use super::selector::LabelSelector;
@@ -14,7 +14,7 @@ use crate::gostd::wildcard::Wildcard;
 use crate::inventory::guess_plural;
 use crate::lang::{Inputs, Operation};
 use crate::matching::KindSelector;
-use crate::model::{FactKey, FactValue};
+use crate::model::{FactKey, FactValue, ResourceKey};
 
 /// Whether a resource is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub(super) enum Place {
     Binding,
 }
 
+/// The other group in which the API server serves the same objects; Events alone have one.
+fn other_group(key: &ResourceKey) -> Option<&'static str> {
+    match (key.group.as_str(), key.kind.as_str()) {
+        ("", "Event") => Some("events.k8s.io"),
+        ("events.k8s.io", "Event") => Some(""),
+        _ => None,
+    }
+}
+
 /// Compiled constraints.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MatchConstraints {
@@ -57,6 +66,8 @@ struct ResourceRule {
     versions: Vec<String>,
     /// Plural and subresource.
     resources: Vec<(String, String)>,
+    /// Whether the object is meant in whichever group it is served.
+    is_of_any_form: bool,
     operations: Vec<String>,
     names: Vec<String>,
     scope: Scope,
@@ -84,6 +95,7 @@ impl ResourceRule {
             groups: texts(rule, "apiGroups"),
             versions: if has_versions { texts(rule, "apiVersions") } else { vec!["*".to_owned()] },
             resources: resources.collect(),
+            is_of_any_form: !has_versions,
             operations: texts(rule, "operations"),
             names: texts(rule, "resourceNames"),
             scope: match rule.get("scope").and_then(Node::as_str) {
@@ -104,7 +116,8 @@ impl ResourceRule {
         };
         is_in_scope
             && has(&self.operations, inputs.request.operation.as_str())
-            && has(&self.groups, &key.group)
+            && (has(&self.groups, &key.group)
+                || self.is_of_any_form && other_group(key).is_some_and(|group| has(&self.groups, group)))
             && has(&self.versions, &inputs.resource.version)
             && self.resources.iter().any(|(resource, subresource)| {
                 (resource == "*" || resource == plural)

@@ -371,6 +371,24 @@ fn a_binding_restricts_all_equivalent_versions_unless_it_is_exact() {
 }
 
 #[test]
+fn a_binding_means_events_in_both_groups_unless_it_is_exact() {
+    let role = PolicyRole::Binding(PolicyKind::ValidatingAdmissionPolicy);
+    let event = r#"{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e","namespace":"n"}}"#;
+    for (match_policy, is_meant) in [("Equivalent", true), ("Exact", false)] {
+        let binding = format!(
+            r#"{{"spec":{{"policyName":"p","matchResources":{{"matchPolicy":"{match_policy}","resourceRules":[
+                {{"apiGroups":[""],"apiVersions":["v1"],"operations":["*"],"resources":["events"]}}]}}}}}}"#
+        );
+        let spec = r#""matchConstraints":{"resourceRules":[
+            {"apiGroups":["*"],"apiVersions":["*"],"operations":["*"],"resources":["*"]}]},
+            "validations":[{"expression":"true"}]"#;
+        let companions = [companion(role, "b", &binding)];
+        let compiled = policy(PolicyKind::ValidatingAdmissionPolicy, &format!("{{{spec}}}"), &companions);
+        assert_eq!(run(&compiled, event, &[]).outcomes.len(), usize::from(is_meant), "{match_policy}");
+    }
+}
+
+#[test]
 fn images_that_a_policy_is_about_need_a_registry() {
     let spec = |glob: &str, settings: &str| {
         validating(&format!(
