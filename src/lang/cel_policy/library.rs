@@ -34,12 +34,10 @@ pub(super) fn answer<'d>(
             Err(EvalError::Fixed("globalContext.* is not allowed in namespaced policies"))
         }
         host::GLOBAL_CONTEXT_GET => asker.global(args),
-        host::HTTP_GET | host::HTTP_POST | host::HTTP_PUT if is_namespaced => {
-            Err(EvalError::Fixed(
-                "request failed: http calls are not allowed in namespaced policies: \
+        host::HTTP_GET | host::HTTP_POST | host::HTTP_PUT if is_namespaced => Err(EvalError::Fixed(
+            "request failed: http calls are not allowed in namespaced policies: \
                  set --allowHTTPInNamespacedPolicies to enable",
-            ))
-        }
+        )),
         host::HTTP_GET => asker.call("GET", args),
         host::HTTP_POST => asker.call("POST", args),
         host::HTTP_PUT => asker.call("PUT", args),

@@ -4,6 +4,11 @@
 //! that do not hold give a `skip`. Pod policies also judge pod controllers: expressions look into the template, and their patches are
 //! applied to it (the reference rewrites the text of `Object` literals, which loses those in conditions, and leaves JSON patches as they
 //! are). A policy that mutates existing resources (`targetMatchConstraints`) judges these, not what triggers it.
+//!
+//! Where `targetMatchConstraints.expression` computes the targets from the object that triggers the policy, the policy is not scanned: whether
+//! a resource is a target would take an evaluation for each object that may trigger it, so each pair would depend on all of these. The
+//! reference computes them when it carries out a request of such an object (`pkg/background/mpol`); its scans read neither the target
+//! constraints nor the expression.
 
 use std::sync::Arc;
 
@@ -53,7 +58,8 @@ pub(super) fn compile(source: &PolicySource, companions: &Companions<'_>) -> Com
         evaluator: Arc::new(MutatingPolicy(variants)),
         standing: match standing(root) {
             Standing::Scanned if targets.is_some_and(|targets| targets.get("expression").is_some()) => {
-                let reason = "an expression over what triggers it says which resources it mutates".to_owned();
+                let reason =
+                    "which resources it mutates is computed from each object that triggers it".to_owned();
                 Standing::NotScanned { reason }
             }
             standing => standing,

@@ -229,7 +229,9 @@ fn decompress<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
     }
 }
 
-/// The same bytes each time; not those that Go's compressor makes.
+/// The same bytes each time, and not those that the reference's compressor (Go's) makes: a stream is not determined by what it holds, and
+/// no crate chooses matches as Go does. An expression sees it only where it compares, hashes or measures compressed bytes; one that
+/// decompresses what it is given does not.
 fn compress<'d>(_: &mut Context<'_, 'd>, args: &[Value<'d>]) -> Outcome<'d> {
     Ok(Value::bytes(archive::gzip(text(args, 0)?.as_bytes())))
 }
