@@ -4,3 +4,5 @@ mod fuzz;
 mod goldens;
 mod random;
 mod spec;
+
+pub(crate) use goldens::says_plain_things;

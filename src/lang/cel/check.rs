@@ -123,8 +123,14 @@ impl Checker<'_> {
                 self.select(expr, operand, field, *is_optional)
             }
             ExprKind::Call { target, function, args } => self.call(expr, target.as_deref(), function, args),
-            ExprKind::And(terms) => (Ir::And(self.terms(terms)), Type::Bool),
-            ExprKind::Or(terms) => (Ir::Or(self.terms(terms)), Type::Bool),
+            ExprKind::And(terms) => {
+                let (terms, kind) = self.terms(terms);
+                (Ir::And(terms), kind)
+            }
+            ExprKind::Or(terms) => {
+                let (terms, kind) = self.terms(terms);
+                (Ir::Or(terms), kind)
+            }
             ExprKind::List(elements) => self.list(elements),
             ExprKind::Map(entries) => self.map(entries),
             ExprKind::Struct { name, fields } => self.message(expr.at, name, fields),
@@ -132,18 +138,28 @@ impl Checker<'_> {
         (constants::fold(ir, self.env.has_object_literals), if self.is_checked { kind } else { Type::Dyn })
     }
 
-    fn terms(&mut self, terms: &[Expr]) -> Vec<Ir> {
-        terms.iter().map(|term| self.bool_expr(term)).collect()
+    /// The terms of a chain, and its type: unknown to what stands around if a term is no boolean.
+    fn terms(&mut self, terms: &[Expr]) -> (Vec<Ir>, Type) {
+        let mut kind = Type::Bool;
+        let mut each = |term: &Expr| {
+            let (ir, is_bool) = self.bool_expr(term);
+            if !is_bool {
+                kind = Type::Error;
+            }
+            ir
+        };
+        (terms.iter().map(&mut each).collect(), kind)
     }
 
-    /// An expression that must be a boolean.
-    fn bool_expr(&mut self, expr: &Expr) -> Ir {
+    /// An expression that must be a boolean, and whether it is.
+    fn bool_expr(&mut self, expr: &Expr) -> (Ir, bool) {
         let (ir, kind) = self.expr(expr);
-        if !self.mapping.is_assignable(&kind, &Type::Bool) {
+        let is_bool = self.mapping.is_assignable(&kind, &Type::Bool);
+        if !is_bool {
             let kind = self.mapping.substitute(&kind, true);
             self.mismatch(expr.at, &Type::Bool, &kind);
         }
-        ir
+        (ir, is_bool)
     }
 
     fn find_local(&self, name: &str) -> Option<Typed> {

@@ -91,7 +91,7 @@ impl Program {
     fn build(env: &Environment, source: &str, is_checked: bool) -> Result<Self, CompileErrors> {
         compiled::note();
         let of = |issues| CompileErrors::of(source, issues);
-        let tree = syntax::parse(source).map_err(|issue| of(vec![issue]))?;
+        let tree = syntax::parse(source).map_err(of)?;
         let checked = check::check(env, &tree, is_checked).map_err(|faults| match faults.instantiation {
             Some(text) => CompileErrors::of_instantiation(text),
             None => of(faults.issues),

@@ -112,7 +112,8 @@ impl Checker<'_> {
         let of_args = self.instantiation.take();
         let typed = match target {
             None => {
-                let function = function.strip_prefix('.').unwrap_or(function);
+                let plain = function.strip_prefix('.').unwrap_or(function);
+                let function = if self.env.functions.contains_key(plain) { plain } else { function };
                 self.resolve(expr.at, function, false, checked)
             }
             Some(target) => {

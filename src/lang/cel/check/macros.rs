@@ -238,8 +238,8 @@ impl Checker<'_> {
 
     fn quantify(&mut self, at: u32, quantifier: Quantifier, predicate: &Expr) -> (Step, Type) {
         let step = match quantifier {
-            Quantifier::All => Step::All(self.bool_expr(predicate)),
-            Quantifier::Exists => Step::Exists(self.bool_expr(predicate)),
+            Quantifier::All => Step::All(self.bool_expr(predicate).0),
+            Quantifier::Exists => Step::Exists(self.bool_expr(predicate).0),
             Quantifier::ExistsOne => {
                 let predicate = self.expr(predicate);
                 Step::ExistsOne(self.condition(at, predicate, &Type::Int))

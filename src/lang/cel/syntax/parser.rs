@@ -1,5 +1,9 @@
 //! Tokens to the tree: precedence climbing over the grammar of the language definition.
 //!
+//! Messages are those of ANTLR's parser, which cel-go uses, where it says one thing: about text behind a whole expression, about one token too
+//! many before an operand, about an end where an operand is wanted. Elsewhere it goes on after its first message, guessing, and only the
+//! place of the first is the same here.
+//!
 //! Bounds: the text's length, and the depth of the tree (so that whoever walks it recurses no deeper).
 
 use super::lexer::{Kind, Token, lex};
@@ -29,21 +33,16 @@ const RESERVED: [&str; 17] = [
 ];
 
 /// Parses one expression.
-pub(crate) fn parse(source: &str) -> Result<Expr, Issue> {
-    let n_chars = source.chars().count();
-    if n_chars > CEL_EXPRESSION_CHARS_MAX {
-        let text = format!(
-            "expression code point size exceeds limit: size: {n_chars}, limit {CEL_EXPRESSION_CHARS_MAX}"
-        );
-        return Err(Issue::new(0, text));
+pub(crate) fn parse(source: &str) -> Result<Expr, Vec<Issue>> {
+    let mut parser = Parser { source, tokens: Vec::new(), next: 0, depth: 0, passed: Vec::new() };
+    let outcome = parser.whole();
+    let mut issues = parser.passed;
+    match outcome {
+        Ok(expr) if issues.is_empty() => return Ok(expr),
+        Ok(_) => {}
+        Err(issue) => issues.push(issue),
     }
-    let mut parser = Parser { source, tokens: lex(source)?, next: 0, depth: 0 };
-    let (expr, _) = parser.conditional()?;
-    let token = parser.peek();
-    if token.kind != Kind::End {
-        return Err(parser.unexpected(token, "<EOF>"));
-    }
-    Ok(expr)
+    Err(issues)
 }
 
 /// A node with its depth.
@@ -54,13 +53,68 @@ struct Parser<'s> {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    /// What was said of tokens behind which parsing went on.
+    passed: Vec<Issue>,
 }
+
+/// What an operand may begin with.
+const OPERAND: &str = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', \
+                       NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 
 fn too_deep() -> Issue {
     Issue::new(0, format!("expression recursion limit exceeded: {CEL_EXPRESSION_DEPTH_MAX}"))
 }
 
 impl<'s> Parser<'s> {
+    fn whole(&mut self) -> Result<Expr, Issue> {
+        let n_chars = self.source.chars().count();
+        if n_chars > CEL_EXPRESSION_CHARS_MAX {
+            let text = format!(
+                "expression code point size exceeds limit: size: {n_chars}, limit {CEL_EXPRESSION_CHARS_MAX}"
+            );
+            return Err(Issue::new(0, text));
+        }
+        self.tokens = lex(self.source)?;
+        self.skip_extraneous();
+        let (expr, _) = self.conditional()?;
+        let token = self.advance();
+        if token.kind == Kind::End {
+            Ok(expr)
+        } else if self.peek().kind == Kind::End {
+            Err(self.extraneous(token, "<EOF>"))
+        } else {
+            Err(self.unexpected(token, "<EOF>"))
+        }
+    }
+
+    fn extraneous(&self, token: Token, expecting: &str) -> Issue {
+        let text = if token.kind == Kind::End { "<EOF>" } else { self.text(token) };
+        Issue::new(token.start, format!("Syntax error: extraneous input '{text}' expecting {expecting}"))
+    }
+
+    /// Whether a token may be the first of an operand.
+    fn begins_operand(&self, token: Token) -> bool {
+        match token.kind {
+            Kind::Symbol(symbol) => matches!(symbol, "[" | "{" | "(" | "." | "-" | "!"),
+            Kind::Ident => self.text(token) != "in",
+            Kind::Quoted | Kind::End => false,
+            _ => true,
+        }
+    }
+
+    /// Passes over one token before an operand that does not belong there, if an operand stands behind it.
+    fn skip_extraneous(&mut self) {
+        let token = self.peek();
+        let behind = self.tokens.get(self.next + 1).copied();
+        if token.kind != Kind::End
+            && !self.begins_operand(token)
+            && behind.is_some_and(|behind| self.begins_operand(behind))
+        {
+            self.passed.push(self.extraneous(token, OPERAND));
+            self.next += 1;
+        }
+    }
+
     fn peek(&self) -> Token {
         self.tokens.get(self.next).copied().unwrap_or(Token {
             kind: Kind::End,
@@ -120,8 +174,10 @@ impl<'s> Parser<'s> {
         }
         let mut parsed = self.binary(0)?;
         if let Some(token) = self.take("?") {
+            self.skip_extraneous();
             let then = self.binary(0)?;
             self.expect(":")?;
+            self.skip_extraneous();
             let otherwise = self.conditional()?;
             parsed = Self::call(token, "_?_:_", vec![parsed, then, otherwise])?;
         }
@@ -140,6 +196,7 @@ impl<'s> Parser<'s> {
                 0 | 1 => self.chain(token, operator_level, left)?,
                 _ => {
                     self.advance();
+                    self.skip_extraneous();
                     let right = self.binary(operator_level + 1)?;
                     Self::call(token, function, vec![left, right])?
                 }
@@ -177,6 +234,7 @@ impl<'s> Parser<'s> {
         let (mut at, mut below, mut terms) = (first, depth, vec![expr]);
         while let Some(token) = self.take(symbol) {
             at = token;
+            self.skip_extraneous();
             let (expr, depth) = self.binary(level + 1)?;
             below = below.max(depth);
             terms.push(expr);
@@ -189,22 +247,33 @@ impl<'s> Parser<'s> {
         let first = self.peek();
         if self.is_symbol("!") {
             let n = self.repeated("!");
-            let operand = self.member()?;
+            if !self.begins_operand(self.peek()) {
+                return Err(self.extraneous(self.peek(), OPERAND));
+            }
+            let minus = self.peek();
+            let operand = if self.take("-").is_some() { self.negative(minus)? } else { self.member()? };
             return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "!_", vec![operand]) };
         }
         if self.is_symbol("-") {
             let n = self.repeated("-");
-            let number = self.peek();
-            if matches!(number.kind, Kind::Int | Kind::Double) && n == 1 {
-                self.advance();
-                let literal = self.number(number, true)?;
-                let operand = Self::node(first, ExprKind::Literal(literal), 0)?;
-                return self.suffixes(operand);
+            if matches!(self.peek().kind, Kind::Int | Kind::Double) && n == 1 {
+                return self.negative(first);
             }
             let operand = self.member()?;
             return if n.is_multiple_of(2) { Ok(operand) } else { Self::call(first, "-_", vec![operand]) };
         }
         self.member()
+    }
+
+    /// A negative number behind its sign.
+    fn negative(&mut self, minus: Token) -> Result<Parsed, Issue> {
+        let number = self.advance();
+        if !matches!(number.kind, Kind::Int | Kind::Double) {
+            return Err(self.unexpected(number, "{NUM_FLOAT, NUM_INT}"));
+        }
+        let literal = self.number(number, true)?;
+        let operand = Self::node(minus, ExprKind::Literal(literal), 0)?;
+        self.suffixes(operand)
     }
 
     fn repeated(&mut self, symbol: &str) -> usize {
@@ -220,12 +289,21 @@ impl<'s> Parser<'s> {
         self.suffixes(operand)
     }
 
+    /// Whether a `?` makes the operand that follows optional.
+    fn take_question(&mut self) -> bool {
+        let is_optional = self.take("?").is_some();
+        if is_optional {
+            self.skip_extraneous();
+        }
+        is_optional
+    }
+
     fn suffixes(&mut self, mut operand: Parsed) -> Result<Parsed, Issue> {
         loop {
             if let Some(dot) = self.take(".") {
                 operand = self.select(dot, operand)?;
             } else if let Some(open) = self.take("[") {
-                let is_optional = self.take("?").is_some();
+                let is_optional = self.take_question();
                 let index = self.conditional()?;
                 self.expect("]")?;
                 operand = Self::call(open, if is_optional { "_[?_]" } else { "_[_]" }, vec![operand, index])?;
@@ -268,6 +346,7 @@ impl<'s> Parser<'s> {
                 self.expect(close)?;
                 return Ok((args, deepest));
             }
+            self.skip_extraneous();
         }
     }
 
@@ -275,6 +354,7 @@ impl<'s> Parser<'s> {
         let token = self.advance();
         match token.kind {
             Kind::Symbol("(") => {
+                self.skip_extraneous();
                 let inner = self.conditional()?;
                 self.expect(")")?;
                 Ok(inner)
@@ -305,11 +385,7 @@ impl<'s> Parser<'s> {
                 };
                 Self::node(token, ExprKind::Literal(literal), 0)
             }
-            _ => Err(self.unexpected(
-                token,
-                "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', \
-                NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
-            )),
+            _ => Err(self.unexpected(token, OPERAND)),
         }
     }
 
@@ -351,7 +427,7 @@ impl<'s> Parser<'s> {
             return self.message(open, name);
         }
         if RESERVED.contains(&word) {
-            return Err(Issue::new(token.start, format!("reserved identifier: {word}")));
+            self.passed.push(Issue::new(token.start, format!("reserved identifier: {word}")));
         }
         let name = if has_dot { format!(".{word}") } else { word.to_owned() };
         if let Some(open) = self.take("(") {
@@ -410,7 +486,7 @@ impl<'s> Parser<'s> {
     fn list(&mut self, open: Token) -> Result<Parsed, Issue> {
         let (mut elements, mut deepest) = (Vec::new(), 0);
         while self.take("]").is_none() {
-            let is_optional = self.take("?").is_some();
+            let is_optional = self.take_question();
             let (value, depth) = self.conditional()?;
             deepest = deepest.max(depth);
             elements.push(Element { value, is_optional });
@@ -425,9 +501,10 @@ impl<'s> Parser<'s> {
     fn map(&mut self, open: Token) -> Result<Parsed, Issue> {
         let (mut entries, mut deepest) = (Vec::new(), 0);
         while self.take("}").is_none() {
-            let is_optional = self.take("?").is_some();
+            let is_optional = self.take_question();
             let (key, key_depth) = self.conditional()?;
             self.expect(":")?;
+            self.skip_extraneous();
             let (value, depth) = self.conditional()?;
             deepest = deepest.max(depth).max(key_depth);
             entries.push(Entry { key, value, is_optional });
