@@ -39,6 +39,8 @@ impl Service {
         let child = Command::new(PATROL)
             .args(["run", "--config"])
             .arg(&config)
+            // As `deploy/manifests` start it.
+            .env("MALLOC_ARENA_MAX", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
