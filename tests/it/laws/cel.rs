@@ -17,6 +17,38 @@ use serde_json::{Value, json};
 use super::evaluated;
 use super::world::{Cluster, Reports};
 
+/// A ValidatingPolicy about Pods that says this.
+macro_rules! validating {
+    ($says:literal) => {
+        concat!("
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: p}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
+", $says)
+    };
+}
+
+/// A rule about Pods with this context and body.
+macro_rules! with_context {
+    ($says:literal) => {
+        concat!(
+            "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
+spec:
+  rules:
+  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    context:
+",
+            $says
+        )
+    };
+}
+
 /// What is changed: a name, the object, and the new value at a pointer's parent and key.
 const CHANGES: [(&str, &str, &str, &str, &str); 14] = [
     ("status", "Pod/n0/a", "", "status", r#"{"phase": "Failed"}"#),
@@ -85,130 +117,55 @@ const CASES: [(&str, &str, &[&str]); 26] = [
     ("a policy with matchConditions of its webhook", WEBHOOK, &["labels", "spec"]),
 ];
 
-const VALIDATING_SPEC: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
-";
-const VALIDATING_STATUS: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: object.status.phase == 'Running'}]
-";
-const VALIDATING_LABEL: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: object.metadata.labels.team == 'red', messageExpression: string(object.metadata.annotations.note)}]
-";
-const VALIDATING_IDENTITY: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: request.namespace == 'n0' && request.kind.kind == 'Pod' && request.operation == 'CREATE'}]
-";
-const NAMESPACE_LABELS: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"namespaceObject.metadata.labels.tier == '0'\"}]
-";
-const NAMESPACE_ANNOTATIONS: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"namespaceObject.metadata.?annotations.owner.orValue('') == 'red'\"}]
-";
-const NAMESPACE_STATUS: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"namespaceObject.?status.phase.orValue('Active') == 'Active'\"}]
-";
-const NAMESPACE_IDENTITY: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"namespaceObject.metadata.name == 'n0'\"}]
-";
-const LOOKUP_LABELS: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').metadata.?labels.tier.orValue('0') == '0'\"}]
-";
-const LOOKUP_WHOLE: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').all(k, k != 'spec')\"}]
-";
-const LOOKUP_LIST: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"resource.List('v1', 'configmaps', 'n0').items.all(c, c.data.k == 'this')\"}]
-";
-const RULE_CONFIG_DATA: &str = r#"
-apiVersion: kyverno.io/v1
-kind: ClusterPolicy
-metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
-spec:
-  rules:
-  - name: r
-    match: {any: [{resources: {kinds: [Pod]}}]}
-    context:
-    - {name: c, configMap: {namespace: n0, name: parameters}}
+const VALIDATING_SPEC: &str = validating!(
+    "  validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
+"
+);
+const VALIDATING_STATUS: &str = validating!(
+    "  validations: [{expression: object.status.phase == 'Running'}]
+"
+);
+const VALIDATING_LABEL: &str = validating!("  validations: [{expression: object.metadata.labels.team == 'red', messageExpression: string(object.metadata.annotations.note)}]
+");
+const VALIDATING_IDENTITY: &str = validating!("  validations: [{expression: request.namespace == 'n0' && request.kind.kind == 'Pod' && request.operation == 'CREATE'}]
+");
+const NAMESPACE_LABELS: &str = validating!(
+    "  validations: [{expression: \"namespaceObject.metadata.labels.tier == '0'\"}]
+"
+);
+const NAMESPACE_ANNOTATIONS: &str = validating!(
+    "  validations: [{expression: \"namespaceObject.metadata.?annotations.owner.orValue('') == 'red'\"}]
+"
+);
+const NAMESPACE_STATUS: &str = validating!(
+    "  validations: [{expression: \"namespaceObject.?status.phase.orValue('Active') == 'Active'\"}]
+"
+);
+const NAMESPACE_IDENTITY: &str = validating!(
+    "  validations: [{expression: \"namespaceObject.metadata.name == 'n0'\"}]
+"
+);
+const LOOKUP_LABELS: &str = validating!("  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').metadata.?labels.tier.orValue('0') == '0'\"}]
+");
+const LOOKUP_WHOLE: &str = validating!("  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').all(k, k != 'spec')\"}]
+");
+const LOOKUP_LIST: &str = validating!("  validations: [{expression: \"resource.List('v1', 'configmaps', 'n0').items.all(c, c.data.k == 'this')\"}]
+");
+const RULE_CONFIG_DATA: &str = with_context!(
+    r#"    - {name: c, configMap: {namespace: n0, name: parameters}}
     validate: {deny: {conditions: {any: [{key: "{{ c.data.k }}", operator: NotEquals, value: this}]}}}
-"#;
-const RULE_CONFIG_LABELS: &str = r#"
-apiVersion: kyverno.io/v1
-kind: ClusterPolicy
-metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
-spec:
-  rules:
-  - name: r
-    match: {any: [{resources: {kinds: [Pod]}}]}
-    context:
-    - {name: c, configMap: {namespace: n0, name: parameters}}
+"#
+);
+const RULE_CONFIG_LABELS: &str = with_context!(
+    r#"    - {name: c, configMap: {namespace: n0, name: parameters}}
     validate: {deny: {conditions: {any: [{key: "{{ c.metadata.labels.tier || '0' }}", operator: NotEquals, value: '0'}]}}}
-"#;
-const RULE_CALL: &str = r#"
-apiVersion: kyverno.io/v1
-kind: ClusterPolicy
-metadata: {name: p, annotations: {pod-policies.kyverno.io/autogen-controllers: none}}
-spec:
-  rules:
-  - name: r
-    match: {any: [{resources: {kinds: [Pod]}}]}
-    context:
-    - {name: c, apiCall: {urlPath: /api/v1/namespaces/n0/configmaps/parameters, jmesPath: data.k}}
+"#
+);
+const RULE_CALL: &str = with_context!(
+    r#"    - {name: c, apiCall: {urlPath: /api/v1/namespaces/n0/configmaps/parameters, jmesPath: data.k}}
     validate: {deny: {conditions: {any: [{key: "{{ c }}", operator: NotEquals, value: this}]}}}
-"#;
+"#
+);
 const VALIDATING_SELECTOR: &str = "
 apiVersion: policies.kyverno.io/v1
 kind: ValidatingPolicy
@@ -219,32 +176,20 @@ spec:
     resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
   validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
 ";
-const VALIDATING_CONDITION: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  matchConditions: [{name: noted, expression: object.metadata.annotations.note == 'this'}]
+const VALIDATING_CONDITION: &str = validating!(
+    "  matchConditions: [{name: noted, expression: object.metadata.annotations.note == 'this'}]
   validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
-";
-const VALIDATING_LOOKUP: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').data.k == 'this'\"}]
-";
-const VALIDATING_AUDIT: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: has(object.spec.containers)}]
+"
+);
+const VALIDATING_LOOKUP: &str = validating!(
+    "  validations: [{expression: \"resource.Get('v1', 'configmaps', 'n0', 'parameters').data.k == 'this'\"}]
+"
+);
+const VALIDATING_AUDIT: &str = validating!(
+    "  validations: [{expression: has(object.spec.containers)}]
   auditAnnotations: [{key: note, valueExpression: string(object.metadata.annotations.note)}]
-";
+"
+);
 const NAMESPACED: &str = "
 apiVersion: policies.kyverno.io/v1
 kind: NamespacedValidatingPolicy
@@ -253,13 +198,8 @@ spec:
   matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
   validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
 ";
-const EXCEPTED: &str = "
-apiVersion: policies.kyverno.io/v1
-kind: ValidatingPolicy
-metadata: {name: p}
-spec:
-  matchConstraints: {resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]}
-  validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
+const EXCEPTED: &str = validating!(
+    "  validations: [{expression: '!object.spec.?hostNetwork.orValue(false)'}]
 ---
 apiVersion: policies.kyverno.io/v1
 kind: PolicyException
@@ -267,7 +207,8 @@ metadata: {name: e, namespace: n0}
 spec:
   policyRefs: [{name: p, kind: ValidatingPolicy}]
   matchConditions: [{name: blue, expression: object.metadata.labels.team == 'blue'}]
-";
+"
+);
 const ADMISSION: &str = "
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
