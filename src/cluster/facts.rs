@@ -7,7 +7,7 @@ use http::Method;
 
 use super::client::{Ask, ClusterClient, METADATA_LIST};
 use super::context_entries::ask_entry;
-use super::discovery::Discovery;
+use super::discovery::{Discovery, Served};
 use super::failure::{ApiFailure, FailureClass};
 use super::list::ListOf;
 use super::page::metadata_of;
@@ -39,45 +39,50 @@ pub(super) async fn ask_fact(source: &ClusterSource, key: &FactKey) -> FactValue
         | FactKey::Attached { .. } => source.outside.fact(key).await,
         FactKey::Kind { group, version, kind } => served_as(source, group, version, kind).await,
         FactKey::Objects { group, version, kind, namespace, name, selector } => {
-            let scan = source.of_scan();
-            let discovery = match source.discovery(&scan).await {
-                Ok(discovery) => discovery,
-                Err(failure) => return failure.into(),
-            };
-            match discovery.find(group, version, kind) {
-                Some(served) => {
-                    let path = Discovery::path_of(group, served);
-                    if served.is_namespaced && namespace.is_empty() && !name.is_empty() {
-                        return failed(format!("{kind} `{name}` cannot be looked up without a namespace"));
-                    }
-                    let namespace = if served.is_namespaced { namespace } else { "" };
-                    if name.is_empty() {
-                        objects(source, &path, namespace, selector, Some(&served.kind)).await
-                    } else {
-                        object(client, &path, namespace, name).await
-                    }
+            let served = match served(source, group, version, kind).await {
+                Ok(Some(served)) => served,
+                Ok(None) => {
+                    return failed(format!("the API server does not serve {kind} of {group}/{version}"));
                 }
-                None if discovery.unknown_groups.contains(group) => unknown_group(group),
-                None => failed(format!("the API server does not serve {kind} of {group}/{version}")),
+                Err(unknown) => return unknown,
+            };
+            let path = Discovery::path_of(group, &served);
+            if served.is_namespaced && namespace.is_empty() && !name.is_empty() {
+                return failed(format!("{kind} `{name}` cannot be looked up without a namespace"));
+            }
+            let namespace = if served.is_namespaced { namespace } else { "" };
+            if name.is_empty() {
+                objects(source, &path, namespace, selector, Some(&served.kind)).await
+            } else {
+                object(client, &path, namespace, name).await
             }
         }
     }
 }
 
-fn unknown_group(group: &str) -> FactValue {
-    let message = format!("what the API group {group} serves could not be found out");
-    FactValue::Failed { message, is_transient: true }
+/// What the API server has of a kind; `None` if it has nothing, and `Err` with what to say if that cannot be found out.
+async fn served(
+    source: &ClusterSource,
+    group: &str,
+    version: &str,
+    kind: &str,
+) -> Result<Option<Served>, FactValue> {
+    let scan = source.of_scan();
+    let discovery = source.discovery(&scan).await?;
+    match discovery.find(group, version, kind) {
+        Some(served) => Ok(Some(served.clone())),
+        None if discovery.unknown_groups.contains(group) => {
+            let message = format!("what the API group {group} serves could not be found out");
+            Err(FactValue::Failed { message, is_transient: true })
+        }
+        None => Ok(None),
+    }
 }
 
 /// What a kind is served as.
 async fn served_as(source: &ClusterSource, group: &str, version: &str, kind: &str) -> FactValue {
-    let scan = source.of_scan();
-    let discovery = match source.discovery(&scan).await {
-        Ok(discovery) => discovery,
-        Err(failure) => return failure.into(),
-    };
-    match discovery.find(group, version, kind) {
-        Some(served) => {
+    match served(source, group, version, kind).await {
+        Ok(Some(served)) => {
             let mut builder = DocumentBuilder::new();
             builder.open_object();
             builder.key("version");
@@ -89,8 +94,8 @@ async fn served_as(source: &ClusterSource, group: &str, version: &str, kind: &st
             builder.close();
             FactValue::Found(builder.finish())
         }
-        None if discovery.unknown_groups.contains(group) => unknown_group(group),
-        None => FactValue::Missing,
+        Ok(None) => FactValue::Missing,
+        Err(unknown) => unknown,
     }
 }
 
